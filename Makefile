@@ -1,0 +1,55 @@
+# `make serve` and `make test` set everything up on a machine that has Python >= 3.11 and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: serve test test-long check format lint types unit faults mutants bench wheel clean
+
+serve: $(READY)  ## run `aexl serve --demo`
+	$(BIN)/aexl serve --demo
+
+test: check unit wheel  ## everything that CI runs
+	@echo "all checks passed"
+
+check: lint types
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+unit: $(READY)
+	$(BIN)/pytest -n 2 -m "not long"
+	$(BIN)/python tests/faults.py
+
+test-long: $(READY)  ## crash exploration, soak, fuzzing: tens of minutes
+	$(BIN)/pytest -m "long" -n 2
+	$(MAKE) mutants
+
+faults: $(READY)  ## the fault list: each row, its tests, how many
+	$(BIN)/python tests/faults.py
+
+mutants: $(READY)  ## plant bugs one by one, and see the tests turn red
+	$(BIN)/python tests/mutants/run.py
+
+bench: $(READY)  ## what performance claims rest on
+	$(BIN)/python benchmarks/proxy.py
+
+wheel: $(READY)  ## build the wheel, install it into an empty environment, and try it
+	$(BIN)/python tests/wheel.py
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+$(READY): requirements/dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist/out .mypy_cache .ruff_cache .pytest_cache .hypothesis

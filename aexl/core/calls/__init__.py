@@ -1,0 +1,1 @@
+"""The call path: plan, gates, book, provider, book; the one way to a model."""

@@ -1,0 +1,243 @@
+"""The way every call goes, whoever makes it (DESIGN section 3)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+
+import trio
+
+from aexl.api import (
+    Admission,
+    Answer,
+    Booked,
+    Call,
+    Dispatcher,
+    Headers,
+    Hold,
+    Lease,
+    Outcome,
+    Plan,
+    Provider,
+    Receipt,
+    Replay,
+    Reviser,
+    Settlement,
+    Target,
+)
+from aexl.api.events import CallAdmitted, CallDenied
+from aexl.core.calls.metrics import CallMetrics
+from aexl.core.calls.options import CallOptions
+from aexl.core.calls.pipe import Whole
+from aexl.core.calls.run import RunningCall
+from aexl.core.calls.unbooked import Unbooked
+from aexl.errors import AexlError, Refused
+
+logger = logging.getLogger("aexl.calls")
+
+
+class CallPath:
+    """Plans, admits, books and runs calls.
+
+    Args:
+        gates: In the order in which a call passes them.
+        book: ``None`` where no plugin offers one.
+        publish: Tells the host's subscribers.
+    """
+
+    def __init__(
+        self,
+        *,
+        gates: Sequence[Admission],
+        book: Settlement | None,
+        dispatcher: Dispatcher | None,
+        publish: Callable[[object], None],
+        options: CallOptions,
+    ) -> None:
+        self.gates = tuple(gates)
+        self.revisers = tuple(gate for gate in gates if isinstance(gate, Reviser))
+        self.book: Settlement = book or Unbooked()
+        self.dispatcher = dispatcher
+        self.publish = publish
+        self.options = options
+        self.providers: Mapping[str, Provider] = {}
+        self.metrics = CallMetrics()
+        self._nursery: trio.Nursery | None = None
+        self._running: set[RunningCall] = set()
+        self._idle = trio.Event()
+        self._idle.set()
+
+    async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Hold the nursery in which calls run, until cancelled."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            task_status.started()
+            await trio.sleep_forever()
+
+    async def drain(self, grace: float) -> None:
+        """Wait for running calls to be settled; after ``grace`` seconds end and settle them."""
+        with trio.move_on_after(grace):
+            await self._idle.wait()
+        for call in tuple(self._running):
+            call.interrupt(Refused("the server is shutting down", code="shutting_down", status=503, retry_after=1))
+        await self._idle.wait()
+
+    def interrupt(self, agent: str, verdict: Refused) -> int:
+        """End the running calls of an agent; see ``Host.interrupt``."""
+        ended = [run for run in self._running if run.call.principal.agent == agent]
+        for run in ended:
+            run.interrupt(verdict)
+        return len(ended)
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls have been dispatched and are not settled."""
+        return len(self._running)
+
+    def call(self, call: Call) -> CallContext:
+        """Return the context in which a call runs; see ``Host.call``."""
+        return CallContext(self, call)
+
+    async def begin(self, call: Call) -> RunningCall | StoredAnswer:
+        """Take a call through plan, gates and book, and start it.
+
+        Raises:
+            Refused: With execution and receipt, after the refusal was recorded.
+        """
+        leases: list[Lease] = []
+        granted: Hold | Replay | None = None
+        try:
+            for reviser in self.revisers:
+                call = await reviser.revise(call)
+            if self.dispatcher is None:
+                raise Refused("no plugin plans calls: enable the catalog", code="no_dispatcher", status=503)
+            plan = self.dispatcher.plan(call, self.providers)
+            targets = self._resolve(plan)
+            for gate in self.gates:
+                lease = await gate.admit(call, plan)
+                if lease is not None:
+                    leases.append(lease)
+            granted = await self.book.reserve(call, plan)
+        except Refused as refused:
+            await self._deny(call, refused)
+            raise
+        except Exception as error:
+            denial = _failed(error)
+            await self._deny(call, denial)
+            raise denial from error
+        finally:
+            if not isinstance(granted, Hold):
+                for lease in reversed(leases):
+                    lease.close(None)
+        if isinstance(granted, Replay):
+            self.metrics.replayed += 1
+            return StoredAnswer(granted, self.book)
+        return self._start(RunningCall(self, call, plan, granted, targets, leases))
+
+    def _resolve(self, plan: Plan) -> list[tuple[Target, Provider]]:
+        """Find the providers of a plan now, so that a reload cannot change them while the call waits."""
+        try:
+            return [(target, self.providers[target.provider]) for target in plan.targets]
+        except KeyError as error:
+            raise Refused(
+                f"provider {error.args[0]!r} is not configured", code="provider_missing", status=503
+            ) from error
+
+    def _start(self, run: RunningCall) -> RunningCall:
+        assert self._nursery is not None, "CallPath.serve must run"
+        self.metrics.admitted += 1
+        self._running.add(run)
+        if len(self._running) == 1:
+            self._idle = trio.Event()
+        self._nursery.start_soon(run.run)
+        self.publish(CallAdmitted(call=run.call, plan=run.plan))
+        return run
+
+    def finished(self, run: RunningCall, outcome: Outcome) -> None:
+        """Hear from a run that it has been settled."""
+        self._running.discard(run)
+        if not self._running:
+            self._idle.set()
+        self.metrics.settled(outcome)
+        if self.dispatcher is not None:
+            self.dispatcher.report(outcome.target, outcome)
+
+    async def _deny(self, call: Call, refused: Refused) -> None:
+        self.metrics.denied[refused.code] = self.metrics.denied.get(refused.code, 0) + 1
+        self.publish(CallDenied(call=call, refused=refused))
+        refused.execution = call.id
+        try:
+            receipt = await self.book.deny(call, refused)
+        except AexlError as error:
+            logger.warning("a refusal (%s) could not be recorded: %s", refused.code, error)
+        else:
+            if receipt is not None:
+                refused.receipt = f"{receipt.seq}:{receipt.hash}"
+
+    def drain_seconds(self) -> float:
+        """Return how long an answer that nobody reads may be drained from now; 0 means not at all."""
+        draining = sum(run.is_left for run in self._running)
+        allowed = self.options.on_leave == "drain" and draining <= self.options.drains
+        return self.options.drain_seconds if allowed else 0.0
+
+
+def _failed(error: Exception) -> Refused:
+    """Return the refusal for a gate, a plan or a book that failed in a way it must not: an error denies."""
+    logger.error("admission failed", exc_info=error)
+    if isinstance(error, AexlError):
+        return Refused(str(error), code="admission_failed", status=503, retry_after=1)
+    return Refused(
+        f"the call could not be admitted ({type(error).__name__}); the server's log says why",
+        code="admission_failed",
+        status=500,
+    )
+
+
+class StoredAnswer:
+    """The ``Answer`` that the book had kept."""
+
+    replayed = True
+
+    def __init__(self, replay: Replay, book: Settlement) -> None:
+        self._book = book
+        self.execution = replay.execution
+        self.status = replay.status
+        self.headers: Headers = replay.headers
+        self.stream = replay.stream
+        self.booked: Booked | None = replay.booked
+        self.receipt = replay.booked.receipt if replay.booked else Receipt(seq=0, hash="")
+        self.chunks = Whole(list(replay.chunks))
+
+    def delivered(self) -> None:
+        """Hear that the client has everything."""
+        self._book.delivered(self.execution, True)
+
+
+class CallContext:
+    """The context of one call: entered when its answer begins, left when its reader is done."""
+
+    def __init__(self, path: CallPath, call: Call) -> None:
+        self._path = path
+        self._call = call
+        self._run: RunningCall | None = None
+
+    async def __aenter__(self) -> Answer:
+        begun = await self._path.begin(self._call)
+        if isinstance(begun, StoredAnswer):
+            return begun
+        self._run = begun
+        try:
+            await begun.head()
+        except BaseException:
+            begun.leave()
+            raise
+        if begun.error is not None:
+            raise begun.error
+        return begun
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._run is not None:
+            self._run.leave()

@@ -1,0 +1,55 @@
+"""``aexl serve``."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from aexl.core.session import CommandSession
+from aexl.core.surroundings import Surroundings
+
+if TYPE_CHECKING:
+    from aexl.core.server import Serving
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog="Examples: aexl serve --demo  ·  aexl serve --port 9001  ·  AEXL_HOME=/srv/aexl aexl serve",
+)
+def serve(
+    ctx: typer.Context,
+    host: str | None = typer.Option(None, help="The address to listen on.", show_default="127.0.0.1"),
+    port: int | None = typer.Option(None, min=0, max=65535, help="0 takes any free one.", show_default="9000"),
+    unix: Path | None = typer.Option(None, help="Listen on this Unix socket too."),
+    demo: bool = typer.Option(False, "--demo", help="Offline: the echo provider, and an agent with a budget."),
+) -> None:
+    """Run the server until TERM or ^C; then finish and settle what runs, and exit 0."""
+    from aexl.core.server import serve
+
+    session: CommandSession = ctx.obj
+    flags: dict[str, Any] = {"serve": dict(_given(host, port, unix))}
+    announce = _announce
+    if demo:
+        from aexl.core.demo import DEMO_FLAGS, announce_demo
+
+        flags |= DEMO_FLAGS
+        announce = announce_demo
+    logging.basicConfig(
+        level=os.environ.get("AEXL_LOG", "INFO").upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    serve(Surroundings(session.home, flags=flags), announce)
+
+
+def _given(host: str | None, port: int | None, unix: Path | None) -> list[tuple[str, object]]:
+    given = [("host", host), ("port", port), ("unix", None if unix is None else str(unix))]
+    return [(key, value) for key, value in given if value is not None]
+
+
+async def _announce(serving: Serving) -> None:
+    sys.stderr.write(f"aexl {serving.host.version} serves {serving.url} (home {serving.host.data_dir})\n")

@@ -1,0 +1,39 @@
+"""Making providers of ``[providers.<name>]``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from aexl.api import Config, Provider, ProviderType
+from aexl.core.config.own import ProviderSection
+from aexl.core.config.sections import suggestion
+from aexl.errors import ConfigError, Problem
+
+
+def build_providers(
+    config: Config, kinds: Mapping[str, ProviderType], wrap: Callable[[Provider], Provider]
+) -> dict[str, Provider]:
+    """Return every configured provider by name.
+
+    Args:
+        kinds: What plugins offer as ``type``.
+        wrap: Puts other plugins' objects around a provider.
+
+    Raises:
+        ConfigError: With the problems of all of them.
+    """
+    providers: dict[str, Provider] = {}
+    problems: list[Problem] = []
+    for name, section in config.mapping(ProviderSection).items():
+        kind = kinds.get(section.type)
+        if kind is None:
+            message = f"no plugin offers {section.type!r}" + suggestion(section.type, kinds)
+            problems.append(Problem(key=f"providers.{name}.type", message=message))
+            continue
+        try:
+            providers[name] = wrap(kind.build(name, {"type": section.type, **section.options}))
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return providers

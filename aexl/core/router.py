@@ -1,0 +1,129 @@
+"""From a request to the mount that serves it: the longest prefix, then the token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from aexl.api import Accounts, ASGIReceive, ASGIScope, ASGISend, Headers, Mount, Principal, Scope
+from aexl.errors import Refused
+
+RANK: Final[dict[str, int]] = {"none": 0, "read": 1, "execute": 2, "admin": 3}
+
+_KEY_HEADERS: Final = frozenset({b"x-api-key", b"x-goog-api-key", b"x-api-token"})
+
+ANONYMOUS: Final = Principal(agent="anonymous", token_id="", scope="execute")
+"""Who asks where no plugin keeps accounts: calls run and are not governed, ``aexl doctor`` says so."""
+
+
+class Router:
+    """An ASGI application that serves mounts.
+
+    Args:
+        accounts: Who knows tokens; ``None`` where no plugin does.
+    """
+
+    def __init__(self, mounts: Iterable[Mount], accounts: Accounts | None) -> None:
+        self._mounts = {mount.path.rstrip("/") or "/": mount for mount in mounts}
+        self._accounts = accounts
+        self.unauthenticated = 0
+        """Requests without a valid token: counted, not written to the ledger."""
+
+    def find(self, path: str) -> Mount | None:
+        """Return the mount with the longest prefix of whole segments."""
+        while path and path != "/":
+            mount = self._mounts.get(path)
+            if mount is not None:
+                return mount
+            path = path.rpartition("/")[0]
+        return self._mounts.get("/")
+
+    async def __call__(self, scope: ASGIScope, receive: ASGIReceive, send: ASGISend) -> None:
+        """Serve one request."""
+        path: str = scope["path"]
+        mount = self.find(path)
+        if mount is None:
+            missing = Refused(f"there is nothing at {path}", code="not_found", status=404)
+            return await send_refusal(send, missing, None, path, scope["method"])
+        if mount.auth != "none":
+            try:
+                scope["state"]["principal"] = await self._authenticate(scope["headers"], mount.auth)
+            except Refused as refused:
+                return await send_refusal(send, refused, mount, path, scope["method"])
+        return await mount.app(scope, receive, send)
+
+    async def _authenticate(self, headers: Headers, needed: str) -> Principal:
+        if self._accounts is None:
+            principal = ANONYMOUS
+        else:
+            try:
+                principal = await self._accounts.authenticate(find_token(headers))
+            except Refused:
+                self.unauthenticated += 1
+                raise
+        check_scope(principal, needed)
+        return principal
+
+
+def check_scope(principal: Principal, needed: str) -> None:
+    """Refuse a token whose scope does not reach.
+
+    Raises:
+        Refused: 403, with a code that says which scope is missing.
+    """
+    if RANK[principal.scope] < RANK[needed]:
+        scope: Scope = principal.scope
+        code = "read_only_token" if scope == "read" and needed == "execute" else "scope_missing"
+        raise Refused(f"this token may {scope}; the request needs one that may {needed}", code=code, status=403)
+
+
+def find_token(headers: Headers) -> str:
+    """Return the one token that a request brings, in whichever header its client uses.
+
+    Raises:
+        Refused: 401 if there is none, or two that differ.
+    """
+    found: bytes | None = None
+    for name, value in headers:
+        if name == b"authorization":
+            kind, _, token = value.partition(b" ")
+            token = token.strip() if kind.lower() == b"bearer" else b""
+        elif name in _KEY_HEADERS:
+            token = value
+        else:
+            continue
+        if found is not None and token != found:
+            raise Refused("two different tokens were sent; send one", code="conflicting_tokens", status=401)
+        found = token
+    if not found:
+        raise Refused(
+            "no token was sent; put an agent's token into 'Authorization: Bearer' or 'x-api-key'",
+            code="missing_token",
+            status=401,
+        )
+    return found.decode("latin-1")
+
+
+def neutral_refusal(refused: Refused) -> tuple[int, Headers, bytes]:
+    """Return a refusal as plain JSON, in the shape that most clients read."""
+    error = {"message": refused.reason, "type": "aexl_error", "param": refused.param, "code": refused.code}
+    headers: list[tuple[bytes, bytes]] = [(b"content-type", b"application/json"), *refused.headers]
+    if refused.retry_after is not None:
+        headers.append((b"retry-after", str(max(1, round(refused.retry_after + 0.5))).encode()))
+    return refused.status, headers, msgspec.json.encode({"error": error})
+
+
+async def send_refusal(send: ASGISend, refused: Refused, mount: Mount | None, path: str, method: str) -> None:
+    """Answer with a refusal, in the mount's own dialect where it has one."""
+    write = mount.refuse if mount else None
+    status, headers, body = write(refused, path, method) if write else neutral_refusal(refused)
+    await send_whole(send, status, headers, body)
+
+
+async def send_whole(send: ASGISend, status: int, headers: Headers, body: bytes) -> None:
+    """Send a complete answer."""
+    length = (b"content-length", str(len(body)).encode())
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+    await send({"type": "http.response.body", "body": body})

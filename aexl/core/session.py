@@ -1,0 +1,197 @@
+"""How a command reaches the host: the running server, or for one operation a host of its own."""
+
+from __future__ import annotations
+
+import json as standard_json
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from aexl.api import Control, Host
+from aexl.core.config.loading import FILE_NAME
+from aexl.core.control import ControlClient
+from aexl.core.home import make_home
+from aexl.core.surroundings import Surroundings
+from aexl.errors import Refused, Unavailable
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    import httpx
+
+    from aexl.api import Answer, Call, Process, ProcessSpec, Upstream
+    from aexl.core.config.loading import LoadedConfig
+    from aexl.core.host import LocalHost
+
+T = TypeVar("T")
+
+PROBE_SECONDS = 5.0
+"""How long a server may take to say that it is there."""
+
+
+class RemoteHost:
+    """The host as a command sees it while a server runs: services are the server's."""
+
+    def __init__(self, home: Path, version: str, current: LoadedConfig) -> None:
+        self.data_dir = home
+        self.version = version
+        self.current = current
+        self._client = ControlClient(home)
+
+    def service(self, role: type[T]) -> T | None:
+        """Return a role as the server plays it; asking it fails where nobody does."""
+        return self._client.service(role)
+
+    def call(self, call: Call) -> AbstractAsyncContextManager[Answer]:
+        """Calls go over HTTP, with a token.
+
+        Raises:
+            Unavailable: Always.
+        """
+        raise Unavailable(f"call {call.id} must go through the running server's HTTP address")
+
+    def interrupt(self, agent: str, verdict: Refused) -> int:  # noqa: ARG002 - the server does this itself
+        """Nothing runs in this process."""
+        return 0
+
+    def spawn(self, spec: ProcessSpec) -> AbstractAsyncContextManager[Process]:
+        """Run a program in this process's care."""
+        from aexl.core.processes import spawn
+
+        return spawn(spec)
+
+    def transport(self, upstream: Upstream) -> httpx.AsyncBaseTransport:
+        """Return a transport of this process."""
+        from aexl.core.http.transport import make_transport
+
+        return make_transport(upstream)
+
+    def publish(self, event: object) -> None:
+        """Nobody listens in this process."""
+
+
+class CommandSession:
+    """See ``aexl.api.Session``."""
+
+    def __init__(self, home: Path, *, project: Path | None = None) -> None:
+        self.home = home
+        self._project = project
+
+    @cached_property
+    def surroundings(self) -> Surroundings:
+        """The plugins and what they declare."""
+        return Surroundings(self.home, project=self._project)
+
+    @cached_property
+    def config(self) -> LoadedConfig:
+        """The configuration as the files have it."""
+        return self.surroundings.load()
+
+    def run(self, work: Callable[[Host], Awaitable[T]]) -> T:
+        """Run ``work`` with a host."""
+        import trio
+
+        from aexl.core.host import LocalHost
+
+        status = self.running()
+
+        async def main() -> T:
+            if status is not None:
+                return await work(RemoteHost(self.home, str(status.get("version")), self.config))
+            make_home(self.home)
+            host = LocalHost(self.surroundings)
+            host.play(Control, Standstill(host))
+            async with host.running():
+                return await work(host)
+
+        try:
+            return trio.run(main)
+        except BaseExceptionGroup as group:
+            raise only_error(group) from None
+
+    def running(self) -> Mapping[str, object] | None:
+        """Return what the running server says of itself, or ``None``."""
+        try:
+            status: Mapping[str, object] = ControlClient(self.home).call(Control, "status", timeout=PROBE_SECONDS)
+        except Unavailable:
+            return None
+        return status
+
+    def ensure_server(self) -> str:
+        """Return the base URL of a running server, starting a daemon where none runs."""
+        from aexl.core.daemon import start_daemon
+
+        status = self.running() or start_daemon(self.home, self.running)
+        return str(status["url"])
+
+    def edit_config(self, change: Callable[[MutableMapping[str, Any]], None]) -> None:
+        """Change the home's ``aexl.toml``."""
+        from aexl.core.config.editing import edit_file
+
+        make_home(self.home)
+        edit_file(self.home / FILE_NAME, change, self.surroundings.load_text)
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Print a table for people."""
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for column in columns:
+            table.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
+        for row in rows:
+            table.add_row(*row)
+        Console(soft_wrap=not sys.stdout.isatty()).print(table)
+
+    def json(self, value: object) -> None:
+        """Print one value as indented JSON."""
+        plain = msgspec.to_builtins(value, enc_hook=str)
+        sys.stdout.write(standard_json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
+
+
+class Standstill:
+    """The role ``Control`` where no server runs."""
+
+    def __init__(self, host: LocalHost) -> None:
+        self._host = host
+
+    async def reload(self) -> str:
+        """Nothing runs that could reload.
+
+        Raises:
+            Unavailable: Always.
+        """
+        raise Unavailable("no server runs; the next one reads the configuration as it is then")
+
+    async def status(self) -> Mapping[str, object]:
+        """Say so."""
+        return {"running": False}
+
+    async def metrics(self) -> str:
+        """Nothing runs that could be measured.
+
+        Raises:
+            Unavailable: Always.
+        """
+        raise Unavailable("no server runs; start one with 'aexl daemon start'")
+
+    async def health(self) -> Mapping[str, str]:
+        """Ask the checks of the host that this command has started."""
+        from aexl.core.health import ask, describe
+
+        return describe(await ask(self._host.health_checks()))
+
+    async def stop(self) -> None:
+        """Nothing runs."""
+
+
+def only_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the one error in nested groups, or the group if there are several."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,90 @@
+"""A host for the tests of one plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+import msgspec
+
+from aexl.api import Answer, Call, Host, Process, ProcessSpec, Upstream
+from aexl.errors import Refused
+
+T = TypeVar("T")
+
+
+class FakeConfig:
+    """A configuration made of objects: what is not given has the model's defaults.
+
+    Args:
+        sections: Instances of section models.
+        mappings: Entries of keyed sections, by their model.
+    """
+
+    def __init__(self, *sections: object, mappings: Mapping[type[object], Mapping[str, object]] | None = None) -> None:
+        self._sections = {type(section): section for section in sections}
+        self._mappings = dict(mappings or {})
+
+    def section(self, model: type[T]) -> T:
+        found = self._sections.get(model)
+        return found if isinstance(found, model) else model()
+
+    def mapping(self, model: type[T]) -> Mapping[str, T]:
+        entries = self._mappings.get(model, {})
+        return {
+            name: entry if isinstance(entry, model) else msgspec.convert(entry, model)
+            for name, entry in entries.items()
+        }
+
+
+class FakeHost:
+    """Holds still: remembers what a plugin tells it, and hands out what a test put in.
+
+    Attributes:
+        services: What ``service`` answers, by role.
+        published: Every event, in order.
+        interrupted: Agents and verdicts of ``interrupt``.
+        upstream: The transport that ``transport`` answers with; ``httpx.ASGITransport``
+            or ``httpx.MockTransport`` over a scripted server will do.
+    """
+
+    def __init__(self, data_dir: Path, *, config: FakeConfig | None = None) -> None:
+        self.data_dir = data_dir
+        self.version = "0.0.0"
+        self.current = config or FakeConfig()
+        self.services: dict[type[object], object] = {}
+        self.published: list[object] = []
+        self.interrupted: list[tuple[str, Refused]] = []
+        self.upstream: httpx.AsyncBaseTransport | None = None
+        self.answers: list[AbstractAsyncContextManager[Answer]] = []
+        self.calls: list[Call] = []
+
+    def service(self, role: type[T]) -> T | None:
+        return self.services.get(role)  # type: ignore[return-value]  # a test puts in what plays the role
+
+    def call(self, call: Call) -> AbstractAsyncContextManager[Answer]:
+        self.calls.append(call)
+        return self.answers.pop(0)
+
+    def spawn(self, spec: ProcessSpec) -> AbstractAsyncContextManager[Process]:
+        from aexl.core.processes import spawn
+
+        return spawn(spec)
+
+    def transport(self, upstream: Upstream) -> httpx.AsyncBaseTransport:  # noqa: ARG002 - a test decides
+        assert self.upstream is not None, "the test must set FakeHost.upstream"
+        return self.upstream
+
+    def interrupt(self, agent: str, verdict: Refused) -> int:
+        self.interrupted.append((agent, verdict))
+        return 0
+
+    def publish(self, event: object) -> None:
+        self.published.append(event)
+
+
+def _conforms(host: FakeHost) -> Host:
+    return host
