@@ -202,7 +202,8 @@ class RunningCall:
             return (Ending.CUT if good else Ending.REJECTED), error
         if not good:
             return Ending.REJECTED, None
-        return Ending.COMPLETED, None
+        ended = reply.finished or reply.usage is not None
+        return (Ending.COMPLETED if ended else Ending.CUT), None
 
     def _cancelled_ending(self, reply: Reply | None) -> Ending:
         if reply is None or (not self._ready and not self._recorded):
