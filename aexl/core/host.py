@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -13,6 +13,7 @@ from aexl import __version__
 from aexl.api import (
     Admission,
     Answer,
+    BlobStore,
     Call,
     ConfigReloaded,
     Dispatcher,
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+OpenStore = Callable[[str], Awaitable[BlobStore]]
+
 STOP_GRACE: Final = 10.0
 """Seconds that leaving all lifespans may take."""
 
@@ -51,6 +54,7 @@ HOOKS_WITH_HOST: Final = (
     "aexl_settlement",
     "aexl_dispatcher",
     "aexl_provider_types",
+    "aexl_snapshot_stores",
     "aexl_pipeline_steps",
     "aexl_runners",
     "aexl_services",
@@ -63,7 +67,11 @@ HOOKS_WITH_HOST: Final = (
 
 
 class LocalHost:
-    """The host in this process; see ``aexl.api.Host``. ``running`` gives life to it."""
+    """The host in this process; see ``aexl.api.Host``. ``running`` gives life to it.
+
+    Attributes:
+        stop_by: When running calls must have ended once the host stops, on trio's clock; at once by default.
+    """
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._surroundings = surroundings
@@ -73,6 +81,7 @@ class LocalHost:
         self._hub = Hub()
         self._transports: dict[Upstream, httpx.AsyncBaseTransport] = {}
         self._own: dict[type[object], object] = {}
+        self.stop_by = 0.0
         self.registry.gather(*HOOKS_WITH_HOST, host=self)
         self._check_required()
         self.path = CallPath(
@@ -106,13 +115,16 @@ class LocalHost:
 
     def service(self, role: type[T]) -> T | None:
         """Return who plays a role, if anyone does."""
-        found = self.services().get(role)
-        return found if isinstance(found, role) else None
+        return self.services().get(role)  # type: ignore[return-value]  # who offers a role plays it
 
     def services(self) -> dict[type[object], object]:
         """Return all roles that are played."""
         offered = self.registry.every("aexl_services", Service)
         return {**{service.role: service.instance for service in offered}, **self._own}
+
+    def stores(self) -> Mapping[str, OpenStore]:
+        """Return how to open a place for snapshots, by URL scheme."""
+        return {str(offer.name): offer.value[1] for offer in self.registry.offers("aexl_snapshot_stores")}
 
     def mounts(self) -> tuple[Mount, ...]:
         """Return what the plugins serve."""
@@ -154,11 +166,10 @@ class LocalHost:
         return self._transports[upstream]
 
     @asynccontextmanager
-    async def running(self, *, drain: float = 0.0) -> AsyncIterator[None]:
+    async def running(self) -> AsyncIterator[None]:
         """Enter the plugins' lifespans, load what follows the configuration, and run calls.
 
-        Args:
-            drain: Seconds that calls may go on when the block is left.
+        When the block is left, running calls may go on until ``stop_by``; then they are ended and settled.
         """
         entries = [(offer.plugin, offer.value) for offer in self.registry.offers("aexl_lifespan")]
         async with trio.open_nursery() as nursery:
@@ -170,7 +181,7 @@ class LocalHost:
                     yield
                 finally:
                     with trio.CancelScope(shield=True):
-                        await self.path.drain(drain)
+                        await self.path.drain(max(0.0, self.stop_by - trio.current_time()))
             with trio.move_on_after(STOP_GRACE, shield=True):
                 for transport in self._transports.values():
                     await transport.aclose()

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from aexl.api import (
     Admission,
@@ -49,31 +49,33 @@ class _Hook:
     Attributes:
         kind: What the offers are called in ``[plugins] prefer``.
         type: What each must be; a callable where the type is a function.
-        many: The hook answers with a sequence; else with one object or ``None``.
+        shape: The hook answers with ``one`` object or ``None``, with ``many`` in a sequence, or with a
+            ``mapping``, whose items are the offers.
         named: Returns the unique name of an offer; ``None`` means any number may stand side by side.
     """
 
     kind: str
     type: type[object]
-    many: bool
+    shape: Literal["one", "many", "mapping"]
     named: Callable[[Any], str] | None = None
 
 
 HOOKS: Mapping[str, _Hook] = {
-    "aexl_config": _Hook("section", ConfigSection, True, lambda section: section.table),
-    "aexl_commands": _Hook("command", Command, True, lambda command: command.name),
-    "aexl_admission": _Hook("admission", Admission, False, lambda gate: gate.name),
-    "aexl_settlement": _Hook("settlement", Settlement, False, lambda _: "book"),
-    "aexl_dispatcher": _Hook("dispatcher", Dispatcher, False, lambda _: "dispatcher"),
-    "aexl_provider_types": _Hook("provider_type", ProviderType, True, lambda kind: kind.name),
-    "aexl_pipeline_steps": _Hook("step", StepType, True, lambda kind: kind.name),
-    "aexl_runners": _Hook("runner", Runner, True, lambda runner: runner.name),
-    "aexl_services": _Hook("service", Service, True, lambda service: service.role.__name__),
-    "aexl_routes": _Hook("route", Mount, True, lambda mount: mount.path),
-    "aexl_health_checks": _Hook("health", HealthCheck, True, lambda check: check.name),
-    "aexl_metrics": _Hook("metrics", object, True),
-    "aexl_subscribers": _Hook("subscriber", Subscriber, True, lambda subscriber: subscriber.name),
-    "aexl_lifespan": _Hook("lifespan", AbstractAsyncContextManager, False),
+    "aexl_config": _Hook("section", ConfigSection, "many", lambda section: section.table),
+    "aexl_commands": _Hook("command", Command, "many", lambda command: command.name),
+    "aexl_admission": _Hook("admission", Admission, "one", lambda gate: gate.name),
+    "aexl_settlement": _Hook("settlement", Settlement, "one", lambda _: "book"),
+    "aexl_dispatcher": _Hook("dispatcher", Dispatcher, "one", lambda _: "dispatcher"),
+    "aexl_provider_types": _Hook("provider_type", ProviderType, "many", lambda kind: kind.name),
+    "aexl_snapshot_stores": _Hook("store", tuple, "mapping", lambda item: str(item[0])),
+    "aexl_pipeline_steps": _Hook("step", StepType, "many", lambda kind: kind.name),
+    "aexl_runners": _Hook("runner", Runner, "many", lambda runner: runner.name),
+    "aexl_services": _Hook("service", Service, "many", lambda service: service.role.__name__),
+    "aexl_routes": _Hook("route", Mount, "many", lambda mount: mount.path),
+    "aexl_health_checks": _Hook("health", HealthCheck, "many", lambda check: check.name),
+    "aexl_metrics": _Hook("metrics", object, "many"),
+    "aexl_subscribers": _Hook("subscriber", Subscriber, "many", lambda subscriber: subscriber.name),
+    "aexl_lifespan": _Hook("lifespan", AbstractAsyncContextManager, "one"),
 }
 """Hooks whose answers are gathered at start-up; ``aexl_wrap_provider`` is asked for each provider instead."""
 
@@ -141,8 +143,13 @@ class _WrongAnswer(Exception):
 
 
 def _values(answer: object, rule: _Hook) -> Iterable[object]:
-    if not rule.many:
-        values: Sequence[object] = () if answer is None else (answer,)
+    values: Sequence[object]
+    if rule.shape == "one":
+        values = () if answer is None else (answer,)
+    elif rule.shape == "mapping":
+        if not isinstance(answer, Mapping):
+            raise _WrongAnswer(f"returned {type(answer).__name__}, not a mapping")
+        values = tuple(answer.items())
     elif isinstance(answer, Sequence) and not isinstance(answer, str | bytes):
         values = answer
     else:

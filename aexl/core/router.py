@@ -49,7 +49,7 @@ class Router:
             return await send_refusal(send, missing, None, path, scope["method"])
         if mount.auth != "none":
             try:
-                scope["state"]["principal"] = await self._authenticate(scope["headers"], mount.auth)
+                scope.setdefault("state", {})["principal"] = await self._authenticate(scope["headers"], mount.auth)
             except Refused as refused:
                 return await send_refusal(send, refused, mount, path, scope["method"])
         return await mount.app(scope, receive, send)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import trio
 
-from aexl.api import Accounts, Control
+from aexl.api import Accounts, ASGIApp, Control
 from aexl.core.config.own import ServeSection
 from aexl.core.control import SOCKET_NAME, ControlApp
 from aexl.core.health import ask, describe
@@ -40,6 +40,7 @@ class Serving:
         self._announce = announce
         self._started = time.time()
         self._stopping = trio.Event()
+        self._drained = trio.Event()
         self._servers: list[Server] = []
         accounts = self.host.service(Accounts)
         self._router = Router((*own_mounts(self.host, self._count), *self.host.mounts()), accounts)
@@ -51,18 +52,37 @@ class Serving:
         """Serve until asked to stop; then drain, settle what runs, and return."""
         grace = self.section.limits.grace
         control = await open_unix_listener(self.host.data_dir / SOCKET_NAME)
-        async with self.host.running(drain=grace), trio.open_nursery() as nursery:
+        async with self.host.running(), trio.open_nursery() as nursery:
             nursery.start_soon(self._watch_signals)
             listeners = await self._open()
-            self._serve(nursery, self._router, listeners, self._origin_rule(listeners))
-            self._serve(nursery, ControlApp(self.host.services), [control], None)
+            private = self._server(ControlApp(self.host.services), None)
+            public = self._server(self._router, self._origin_rule(listeners))
+            await nursery.start(private.run, [control])
+            await nursery.start(self._run_public, public, listeners)
             await self._announce(self)
             await self._stopping.wait()
-            public, private = self._servers
+            self.host.stop_by = trio.current_time() + grace
             public.drain()
-            await public.drained.wait()
+            await self._drained.wait()
             private.drain()
-            nursery.cancel_scope.deadline = trio.current_time() + grace
+            nursery.cancel_scope.cancel()
+
+    async def _run_public(
+        self,
+        server: Server,
+        listeners: Sequence[trio.abc.Listener[trio.abc.Stream]],
+        *,
+        task_status: trio.TaskStatus[None],
+    ) -> None:
+        try:
+            await server.run(listeners, task_status=task_status)
+        finally:
+            self._drained.set()
+
+    def _server(self, app: ASGIApp, origins: OriginRule | None) -> Server:
+        server = Server(app, limits=self.section.limits, origins=origins)
+        self._servers.append(server)
+        return server
 
     async def _open(self) -> Sequence[trio.abc.Listener[trio.abc.Stream]]:
         """Open the addresses people use."""
@@ -85,17 +105,6 @@ class Serving:
     def _origin_rule(self, listeners: Sequence[trio.abc.Listener[trio.abc.Stream]]) -> OriginRule:
         section = self.section
         return OriginRule(ports=[_port(listeners[0])], hosts=(section.host, *section.hosts), origins=section.origins)
-
-    def _serve(
-        self,
-        nursery: trio.Nursery,
-        app: Router | ControlApp,
-        listeners: Sequence[trio.abc.Listener[trio.abc.Stream]],
-        origins: OriginRule | None,
-    ) -> None:
-        server = Server(app, limits=self.section.limits, origins=origins)
-        self._servers.append(server)
-        nursery.start_soon(server.run, listeners)
 
     async def _watch_signals(self) -> None:
         """TERM and INT drain, a second one ends the process at once; HUP reloads."""

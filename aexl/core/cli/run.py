@@ -1,0 +1,123 @@
+"""``aexl run``."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import trio
+import typer
+
+from aexl.api import ProcessSpec, Session, parse_usd
+from aexl.core.cli.run_environment import Access, govern
+from aexl.core.cli.run_grant import Grant, close_grant, open_grant
+from aexl.core.config.own import ProviderSection
+from aexl.core.processes import run_in_terminal
+from aexl.core.session import only_error
+from aexl.errors import AexlError, Invalid
+
+app = typer.Typer()
+
+NOT_EXECUTABLE: Final = 126
+NOT_FOUND: Final = 127
+"""Exit codes as shells have them."""
+
+
+@app.command(
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    epilog="Examples: aexl run --agent alice -- python script.py  ·  "
+    "aexl run --agent alice --budget 0.50 --label task=42 -- claude -p 'fix the test'",
+)
+def run(
+    ctx: typer.Context,
+    command: list[str] = typer.Argument(help="The program and its arguments.", metavar="-- CMD..."),
+    agent: str = typer.Option(..., "--agent", "-a", help="Who pays."),
+    budget: str | None = typer.Option(
+        None, help="USD that this run may spend at most; its calls are clamped to what is left.", metavar="USD"
+    ),
+    label: list[str] | None = typer.Option(None, help="A label for this run's executions.", metavar="KEY=VALUE"),
+    keep_env: list[str] | None = typer.Option(
+        None, help="Leave this variable as it is, though it is a provider's.", metavar="NAME"
+    ),
+    adapt: bool = typer.Option(True, help="Add the arguments that codex, and the variables that some others need."),
+    grace: float = typer.Option(10.0, min=0, help="Seconds between passing on SIGTERM and killing everything."),
+    quiet: bool = typer.Option(False, "--quiet", "-q", help="Do not print what the run cost."),
+) -> None:
+    """Run a program under an agent's budget, without the machine's own provider keys in its environment.
+
+    The program's model calls go through the server, which is started if none runs, with a token of this
+    run's own that ends with it. Everything the program started ends with it too. The exit code is the
+    program's; 128 plus the signal if one ended it, 127 if it was not found, 126 if it cannot be executed.
+    """
+    session: Session = ctx.obj
+    amount = None if budget is None else parse_usd(budget, "--budget")
+    labels = _labels(label or [])
+    problem = _cannot_run(command[0])
+    if problem is not None:
+        sys.stderr.write(f"aexl: {command[0]}: {problem[1]}\n")
+        raise typer.Exit(problem[0])
+    url = session.ensure_server().rstrip("/")
+    grant = session.run(functools.partial(open_grant, agent=agent, budget=amount, labels=labels))
+    try:
+        access = Access(url=url, token=grant.token, run=grant.run)
+        private = _key_variables(session)
+        argv, env = govern(command, os.environ, access, private=private, keep=keep_env or (), adapt=adapt)
+        status = _run(argv, env, grace)
+    finally:
+        _close(session, grant, agent, quiet=quiet)
+    raise typer.Exit(status if status >= 0 else 128 - status)
+
+
+def _run(argv: Sequence[str], env: Mapping[str, str], grace: float) -> int:
+    # No further signals on the way out: whoever asked for the end has waited for the grace already.
+    spec = ProcessSpec(argv=argv, env=env, cwd=Path.cwd(), inherit=True, cancel=())
+    try:
+        return trio.run(functools.partial(run_in_terminal, spec, grace=grace))
+    except BaseExceptionGroup as group:
+        raise only_error(group) from None
+
+
+def _close(session: Session, grant: Grant, agent: str, *, quiet: bool) -> None:
+    """Give the grant back; ``^C`` waits until that is done."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        bill = session.run(functools.partial(close_grant, grant=grant))
+    except AexlError as error:
+        sys.stderr.write(f"aexl: run {grant.run} of {agent} was not closed: {error}; its token is {grant.token_id}\n")
+    else:
+        if not quiet:
+            sys.stderr.write(f"aexl: {bill.sentence(grant, agent)}\n")
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _labels(given: Sequence[str]) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not key or not equals or key == "run":
+            raise Invalid(f"--label must be KEY=VALUE with a key other than 'run', not {text!r}")
+        labels[key] = value
+    return labels
+
+
+def _cannot_run(program: str) -> tuple[int, str] | None:
+    """Return the exit code and the reason if a program cannot be started."""
+    if shutil.which(program) is not None:
+        return None
+    place = shutil.which(program, mode=os.F_OK)
+    return (NOT_FOUND, "there is no such program") if place is None else (NOT_EXECUTABLE, f"{place} is not executable")
+
+
+def _key_variables(session: Session) -> frozenset[str]:
+    """Return the variables in which the configuration's providers have their keys."""
+    providers = session.config.mapping(ProviderSection).values()
+    return frozenset(
+        str(provider.options["api_key_env"]) for provider in providers if "api_key_env" in provider.options
+    )

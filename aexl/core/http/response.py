@@ -1,0 +1,121 @@
+"""The bytes of a response's head. Pure: no loop, no sockets."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable
+from email.utils import formatdate
+from enum import IntEnum
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+
+
+class _StatusLines(dict[int, bytes]):
+    """Status lines by code; a code without a standard phrase gets an empty one."""
+
+    def __missing__(self, status: int) -> bytes:
+        if not 200 <= status <= 999:
+            raise ValueError(f"a response cannot have the status {status!r}")
+        return b"HTTP/1.1 %d \r\n" % status
+
+
+STATUS_LINES: Final = _StatusLines(
+    {int(status): f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus if status >= 200}
+)
+
+
+class _Kind(IntEnum):
+    PLAIN = 0
+    LENGTH = 1
+    CONNECTION = 2
+    DATE = 3
+    DROPPED = 4
+
+
+_SPECIAL: Final = {
+    b"content-length": _Kind.LENGTH,
+    b"connection": _Kind.CONNECTION,
+    b"date": _Kind.DATE,
+    # Framing is the server's own business (ASGI, "Response Start"); the others are one connection's (RFC 9110, 7.6.1).
+    b"transfer-encoding": _Kind.DROPPED,
+    b"keep-alive": _Kind.DROPPED,
+    b"proxy-connection": _Kind.DROPPED,
+    b"upgrade": _Kind.DROPPED,
+}
+_TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_KINDS_KEPT: Final = 1024  # names seen; an application that invents names must not fill memory
+_kinds: dict[bytes, _Kind] = {}
+
+
+def _learn(name: bytes) -> _Kind:
+    if not isinstance(name, bytes) or _TOKEN.fullmatch(name) is None:
+        raise ValueError(f"{name!r} is not a valid header name")
+    kind = _SPECIAL.get(name.lower(), _Kind.PLAIN)
+    if len(_kinds) < _KINDS_KEPT:
+        _kinds[name] = kind
+    return kind
+
+
+class ResponseFields(msgspec.Struct, frozen=True, gc=False):
+    """What an application said in its response start, checked and encoded."""
+
+    lines: bytes
+    """The header lines, each with its CRLF, without content-length and connection."""
+    length: int | None
+    """The announced content-length."""
+    close: bool
+    """Whether the application asked for ``Connection: close``."""
+
+
+def encode_fields(headers: Iterable[tuple[bytes, bytes]]) -> ResponseFields:
+    """Check and encode an application's response headers, adding ``Date``.
+
+    Raises:
+        ValueError: If a name is no token, a value holds CR, LF or NUL, or the
+            content-length is not one number.
+    """
+    parts: list[bytes] = []
+    length: int | None = None
+    close = dated = False
+    for name, value in headers:
+        kind = _kinds.get(name)
+        if kind is None:
+            kind = _learn(name)
+        if kind == 0:
+            parts.append(b"%b: %b\r\n" % (name, value))
+        elif kind is _Kind.LENGTH:
+            length = _merge_length(length, value)
+        elif kind is _Kind.DATE:
+            dated = True
+            parts.append(b"%b: %b\r\n" % (name, value))
+        elif kind is _Kind.CONNECTION:
+            close = close or b"close" in value.lower()
+    lines = b"".join(parts)
+    count = len(parts)
+    # One scan of the whole block instead of one for each value: a value with a CR or LF of its own shows in the count.
+    if lines.count(b"\n") != count or lines.count(b"\r") != count or b"\0" in lines:
+        raise ValueError(f"a header value must not hold CR, LF or NUL: {lines!r}")
+    return ResponseFields(lines if dated else lines + date_line(), length, close)
+
+
+def _merge_length(length: int | None, value: bytes) -> int:
+    if not value.isdigit() or len(value) > 18:
+        raise ValueError(f"{value!r} is not a valid content-length")
+    if length is not None and length != int(value):
+        raise ValueError(f"two different values of content-length: {length} and {int(value)}")
+    return int(value)
+
+
+_date: tuple[int, bytes] = (0, b"")
+
+
+def date_line() -> bytes:
+    """Return the ``Date`` header line, made once a second."""
+    global _date  # noqa: PLW0603  # one small cache for the process
+    now = int(time.time())
+    if _date[0] != now:
+        _date = (now, b"date: %b\r\n" % formatdate(now, usegmt=True).encode())
+    return _date[1]

@@ -1,0 +1,69 @@
+"""Deadlines that cost two dictionary writes where a cancel scope costs microseconds.
+
+An upstream's stream is read many times a second, and each read has a deadline that
+hardly ever comes. Here a wait only notes its deadline. One task per transport sleeps
+until the earliest deadline it knows of, and interrupts what is overdue then; it ends
+when nothing waits, so that an idle transport has no task. It is a system task of
+trio's, because a transport is made before there is a nursery it could live in; it
+never raises, and ends with the run.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import trio
+
+
+class Interruptible(Protocol):
+    """Something that may wait for too long."""
+
+    def expire(self) -> None:
+        """Make the wait end at once. Must neither wait nor raise."""
+        ...
+
+
+class Deadlines:
+    """The waits of one transport that have a deadline.
+
+    Attributes:
+        waiting: What waits now, and until when on trio's clock. Write to it through
+            ``arm``; take out of it with ``pop``.
+    """
+
+    __slots__ = ("_earliest", "_scope", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: dict[Interruptible, float] = {}
+        self._earliest = math.inf  # never later than the earliest of waiting; perhaps sooner
+        self._scope: trio.CancelScope | None = None  # of the sleeping task, if there is one
+
+    def arm(self, what: Interruptible, at: float) -> None:
+        """Have ``what`` expire at a time on trio's clock, unless it is taken out before."""
+        self.waiting[what] = at
+        if at < self._earliest:
+            self._earliest = at
+            if self._scope is None:
+                self._scope = trio.CancelScope(deadline=at)
+                trio.lowlevel.spawn_system_task(self._watch, name="aexl upstream deadlines")
+            else:
+                self._scope.deadline = at
+
+    async def _watch(self) -> None:
+        try:
+            while self._earliest < math.inf:
+                assert self._scope is not None
+                with self._scope:
+                    await trio.sleep_forever()
+                self._expire(trio.current_time())
+                self._earliest = min(self.waiting.values(), default=math.inf)
+                self._scope = trio.CancelScope(deadline=self._earliest)
+        finally:
+            self._scope = None
+            self._earliest = math.inf
+
+    def _expire(self, now: float) -> None:
+        for what in [what for what, at in self.waiting.items() if at <= now]:
+            del self.waiting[what]
+            what.expire()
