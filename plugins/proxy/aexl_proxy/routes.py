@@ -1,0 +1,135 @@
+"""Which paths there are below a surface's root, and which there are not yet. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from aexl.api import Surface
+from aexl.errors import Refused
+from aexl_proxy.dialects import Dialect
+from aexl_proxy.fields import refusal
+from aexl_proxy.surfaces import (
+    Reader,
+    read_chat,
+    read_count_messages,
+    read_count_responses,
+    read_messages,
+    read_responses,
+)
+
+PREFIXES: Final = ("/v1", "/openai/v1", "/anthropic/v1")
+"""Where the surfaces are served; each has all of them."""
+
+
+class Route:
+    """A path that takes calls by POST.
+
+    Attributes:
+        read: Reads the governed fields of a body.
+        refers: A body may name a stored response in ``previous_response_id``.
+    """
+
+    def __init__(self, path: str, surface: Surface, read: Reader) -> None:
+        self.path = path
+        self.surface = surface
+        self.read = read
+        self.dialect: Dialect = "anthropic" if path.startswith("/messages") else "openai"
+        self.refers = path.startswith("/responses")
+        self._digest = hashlib.sha256(_fingerprint_start("POST", path))
+
+    def fingerprint(self, data: bytes) -> bytes:
+        """Return what tells this request from others: SHA-256 of method, path and the exact body."""
+        digest = self._digest.copy()
+        digest.update(data)
+        return digest.digest()
+
+
+def fingerprint(method: str, path: str, data: bytes) -> bytes:
+    """Return ``Route.fingerprint`` for any method and path."""
+    return hashlib.sha256(_fingerprint_start(method, path) + data).digest()
+
+
+def _fingerprint_start(method: str, path: str) -> bytes:
+    return f"{method} {path} ".encode()
+
+
+ROUTES: Final[Mapping[str, Route]] = {
+    route.path: route
+    for route in (
+        Route("/chat/completions", "chat", read_chat),
+        Route("/responses", "responses", read_responses),
+        Route("/messages", "messages", read_messages),
+        Route("/messages/count_tokens", "count", read_count_messages),
+        Route("/responses/input_tokens", "count", read_count_responses),
+    )
+}
+
+# Endpoints of the two APIs that cost money or reach another agent's data, and that nothing here governs.
+_UNGOVERNED: Final = frozenset(
+    {
+        "agents",
+        "assistants",
+        "audio",
+        "batches",
+        "complete",
+        "completions",
+        "containers",
+        "conversations",
+        "embeddings",
+        "environments",
+        "evals",
+        "files",
+        "fine_tuning",
+        "images",
+        "moderations",
+        "organizations",
+        "realtime",
+        "sessions",
+        "skills",
+        "threads",
+        "uploads",
+        "vector_stores",
+        "videos",
+    }
+)
+_UNGOVERNED_BELOW: Final = ("/chat/completions", "/messages/batches", "/responses/compact")
+
+
+def wrong_method(method: str, path: str, allowed: Sequence[str]) -> Refused:
+    """Return the 405 of a path that exists."""
+    allow = ", ".join(allowed)
+    return refusal(
+        f"{path[:100]} takes {allow}, not {method}",
+        code="method_not_allowed",
+        status=405,
+        headers=((b"allow", allow.encode()),),
+    )
+
+
+def no_websocket() -> Refused:
+    """Return the answer at which clients go on without a WebSocket."""
+    return refusal(
+        "WebSockets are not served here; send POST /v1/responses with stream: true",
+        code="websocket_not_supported",
+        status=426,
+    )
+
+
+def unknown_path(prefix: str, path: str) -> Refused:
+    """Return the 404 of a path below a prefix, saying which kind of unknown it is."""
+    shown = ascii(f"{prefix}{path[:100]}")
+    first = path.strip("/").partition("/")[0]
+    if first in _UNGOVERNED or path.startswith(_UNGOVERNED_BELOW):
+        return refusal(
+            f"{shown} is not governed yet, so it is not passed on; "
+            f"use chat/completions, responses or messages, or call the provider directly",
+            code="endpoint_not_governed",
+            status=404,
+        )
+    return refusal(
+        f"there is nothing at {shown}; below {prefix} are {', '.join(ROUTES)} and /models",
+        code="unknown_path",
+        status=404,
+    )
