@@ -166,6 +166,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
         tiers: Long-context rates, by rising threshold.
         tool_uses: Nano-dollars for one use of a server tool, by its name.
         service: Whole tables for service tiers with prices of their own (``batch``, ``flex``, ``priority``).
+        service_tiers: Long-context rates of those, by rising threshold.
     """
 
     version: str
@@ -173,15 +174,16 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     tiers: tuple[Tier, ...] = ()
     tool_uses: Mapping[str, int] = {}
     service: Mapping[str, Rates] = {}
+    service_tiers: Mapping[str, tuple[Tier, ...]] = {}
 
     def rates_for(self, usage: Usage) -> Rates:
         """Return the rates of a call: its service tier's, else its length's."""
+        rates, tiers = self.rates, self.tiers
         if usage.tier and usage.tier in self.service:
-            return self.service[usage.tier]
-        rates = self.rates
-        if self.tiers:
+            rates, tiers = self.service[usage.tier], self.service_tiers.get(usage.tier, ())
+        if tiers:
             length = usage.input_total
-            for tier in self.tiers:
+            for tier in tiers:
                 if length > tier.above:
                     rates = tier.rates
         return rates
@@ -204,4 +206,5 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
 
     def every_rates(self) -> tuple[Rates, ...]:
         """Return all rates that a call may be billed at, for bounds."""
-        return (self.rates, *(tier.rates for tier in self.tiers), *self.service.values())
+        long = (tier.rates for tiers in (self.tiers, *self.service_tiers.values()) for tier in tiers)
+        return (self.rates, *self.service.values(), *long)

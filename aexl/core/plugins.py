@@ -83,17 +83,17 @@ class Plugins:
     """The plugins that were found, and which of them are on.
 
     Args:
-        sources: What to load, in order.
+        sources: What to load, in the order in which hooks ask; on a conflict of names the first one wins.
         off: Names that the configuration switches off; they are not even imported.
     """
 
     def __init__(self, sources: Iterable[Source], *, off: Sequence[str] = ()) -> None:
         self.manager = pluggy.PluginManager(PROJECT)
         self.manager.add_hookspecs(Plugin)
-        self.records: dict[str, PluginRecord] = {}
-        for source in sources:
-            record = PluginRecord(source.name, source.origin, source.version)
-            self.records[source.name] = record
+        ordered = list(sources)
+        self.records = {s.name: PluginRecord(s.name, s.origin, s.version) for s in ordered}
+        for source in reversed(ordered):  # pluggy asks who was registered last first
+            record = self.records[source.name]
             if source.name in off:
                 record.reason = "switched off by [plugins] off"
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Final
 
@@ -111,7 +112,7 @@ def neutral_refusal(refused: Refused) -> tuple[int, Headers, bytes]:
     error = {"message": refused.reason, "type": "aexl_error", "param": refused.param, "code": refused.code}
     headers: list[tuple[bytes, bytes]] = [(b"content-type", b"application/json"), *refused.headers]
     if refused.retry_after is not None:
-        headers.append((b"retry-after", str(max(1, round(refused.retry_after + 0.5))).encode()))
+        headers.append((b"retry-after", str(math.ceil(refused.retry_after)).encode()))
     return refused.status, headers, msgspec.json.encode({"error": error})
 
 

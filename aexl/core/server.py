@@ -142,6 +142,7 @@ class Serving:
             "connections": sum(server.connections for server in self._servers),
             "book": self.host.path.book.name,
             "plugins_off": off,
+            "roles": sorted(role.__name__ for role in self.host.services()),
             "config": self.host.current.digest,
             "draining": self._stopping.is_set(),
         }

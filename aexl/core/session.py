@@ -36,15 +36,17 @@ PROBE_SECONDS = 5.0
 class RemoteHost:
     """The host as a command sees it while a server runs: services are the server's."""
 
-    def __init__(self, home: Path, version: str, current: LoadedConfig) -> None:
+    def __init__(self, home: Path, status: Mapping[str, object], current: LoadedConfig) -> None:
         self.data_dir = home
-        self.version = version
+        self.version = str(status.get("version"))
         self.current = current
+        roles = status.get("roles")
+        self._roles = frozenset(roles if isinstance(roles, list) else ())
         self._client = ControlClient(home)
 
     def service(self, role: type[T]) -> T | None:
-        """Return a role as the server plays it; asking it fails where nobody does."""
-        return self._client.service(role)
+        """Return a role as the server plays it."""
+        return self._client.service(role) if role.__name__ in self._roles else None
 
     def call(self, call: Call) -> AbstractAsyncContextManager[Answer]:
         """Calls go over HTTP, with a token.
@@ -101,7 +103,7 @@ class CommandSession:
 
         async def main() -> T:
             if status is not None:
-                return await work(RemoteHost(self.home, str(status.get("version")), self.config))
+                return await work(RemoteHost(self.home, status, self.config))
             make_home(self.home)
             host = LocalHost(self.surroundings)
             host.play(Control, Standstill(host))

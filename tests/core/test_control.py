@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from contextlib import asynccontextmanager
 
@@ -98,7 +97,7 @@ def test_without_a_server_the_client_says_so(home):
 
 async def test_the_socket_belongs_to_its_user_alone(home):
     async with served(home, {}):
-        mode = stat.S_IMODE(os.stat(home / SOCKET_NAME).st_mode)
+        mode = stat.S_IMODE((home / SOCKET_NAME).stat().st_mode)
         assert mode == 0o600
 
 

@@ -73,7 +73,9 @@ def test_a_name_that_is_taken_switches_the_second_plugin_off_and_names_the_first
 @pytest.mark.parametrize("winner", ["one", "two"])
 def test_prefer_says_whose_name_wins_and_both_plugins_stay_on(winner):
     made = registry(
-        {"command": {"x": winner}}, one=plugin_with([command(), command("a")]), two=plugin_with([command(), command("b")])
+        {"command": {"x": winner}},
+        one=plugin_with([command(), command("a")]),
+        two=plugin_with([command(), command("b")]),
     )
     owners = {offer.name: offer.plugin for offer in made.offers("aexl_commands")}
 

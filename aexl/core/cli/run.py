@@ -19,14 +19,15 @@ from aexl.core.cli.run_environment import Access, govern
 from aexl.core.cli.run_grant import Grant, close_grant, open_grant
 from aexl.core.config.own import ProviderSection
 from aexl.core.processes import run_in_terminal
-from aexl.core.session import only_error
-from aexl.errors import AexlError, Invalid
+from aexl.errors import AexlError, Invalid, NotFound, Unavailable
 
 app = typer.Typer()
 
 NOT_EXECUTABLE: Final = 126
 NOT_FOUND: Final = 127
 """Exit codes as shells have them."""
+
+_HELD: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @app.command(
@@ -75,17 +76,19 @@ def run(
 
 
 def _run(argv: Sequence[str], env: Mapping[str, str], grace: float) -> int:
+    """Run the program; one that is refused by the system at the last moment counts as a shell counts it."""
     # No further signals on the way out: whoever asked for the end has waited for the grace already.
     spec = ProcessSpec(argv=argv, env=env, cwd=Path.cwd(), inherit=True, cancel=())
     try:
         return trio.run(functools.partial(run_in_terminal, spec, grace=grace))
-    except BaseExceptionGroup as group:
-        raise only_error(group) from None
+    except (NotFound, Unavailable) as error:
+        sys.stderr.write(f"aexl: {error}\n")
+        return NOT_FOUND if isinstance(error, NotFound) else NOT_EXECUTABLE
 
 
 def _close(session: Session, grant: Grant, agent: str, *, quiet: bool) -> None:
-    """Give the grant back; ``^C`` waits until that is done."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Give the grant back; signals wait until that is done, some seconds at most."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _HELD}
     try:
         bill = session.run(functools.partial(close_grant, grant=grant))
     except AexlError as error:
@@ -94,7 +97,8 @@ def _close(session: Session, grant: Grant, agent: str, *, quiet: bool) -> None:
         if not quiet:
             sys.stderr.write(f"aexl: {bill.sentence(grant, agent)}\n")
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _labels(given: Sequence[str]) -> dict[str, str]:

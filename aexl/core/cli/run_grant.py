@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +12,7 @@ import msgspec
 import trio
 
 from aexl.api import Accounts, Execution, Executions, Host, NewAgent, format_usd
-from aexl.errors import Conflict, Unavailable
+from aexl.errors import Conflict, NotFound, Unavailable
 
 TOKEN_TTL: Final = 7 * 86400.0
 """Seconds after which a run's token ends though nobody revoked it, because the command was killed."""
@@ -94,7 +95,8 @@ async def close_grant(host: Host, grant: Grant) -> Bill:
         Conflict: If the child cannot be deleted.
     """
     accounts = _accounts(host)
-    await accounts.revoke(grant.token_id)
+    with suppress(NotFound):  # somebody has revoked it already
+        await accounts.revoke(grant.token_id)
     bill = await _settled_bill(host, grant)
     if grant.child:
         bill = await _close_child(host, accounts, grant, bill)

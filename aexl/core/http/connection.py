@@ -100,21 +100,21 @@ class Connection:
     async def _next_head(self, *, fresh: bool) -> Head | None:
         """Wait for the next request; ``None`` when there is none, and the connection is to be closed."""
         reader, limits = self._reader, self._limits
-        if reader.buffered:
-            head = reader.next_head()
-            if head is not None:
-                # Pipelined: nothing was waited for, so the others get their chance here.
-                await trio.lowlevel.checkpoint()
-                return head
+        head = reader.next_head()
+        if head is not None:
+            # Pipelined: nothing was waited for, so the others get their chance here.
+            await trio.lowlevel.checkpoint()
+            return head
+        partial = reader.buffered > 0
         now = trio.current_time()
         # A kept connection may be idle; from a request's first byte on, and on a fresh one, the headers are due.
-        headers_due = now + limits.header_time if fresh or reader.buffered else math.inf
+        headers_due = now + limits.header_time if fresh or partial else math.inf
         idle_until = now + (limits.header_time if fresh else limits.keep_alive)
-        while not self._draining or reader.buffered:
-            self.deadline = headers_due if reader.buffered else idle_until
+        while partial or not self._draining:
+            self.deadline = headers_due if partial else idle_until
             data = await self._wire.read()
             self.deadline = math.inf
-            if reader.buffered and (data is None or trio.current_time() > headers_due):
+            if partial and (data is None or trio.current_time() > headers_due):
                 raise Refusal(408, "headers_timeout", "the request's headers did not come in time")
             if not data:
                 return None
@@ -122,6 +122,7 @@ class Connection:
             head = reader.next_head()
             if head is not None:
                 return head
+            partial = reader.buffered > 0
             headers_due = min(headers_due, trio.current_time() + limits.header_time)
         return None
 

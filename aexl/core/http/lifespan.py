@@ -38,9 +38,7 @@ async def asgi_lifespan(app: ASGIApp) -> AsyncIterator[dict[str, Any]]:
             try:
                 yield lifespan.state
             finally:
-                with trio.CancelScope(shield=True):
-                    await lifespan.shut_down()
-                nursery.cancel_scope.cancel()
+                await lifespan.shut_down()
     except BaseExceptionGroup as group:
         # The nursery is ours alone: one error is the block's or the application's, and comes out as it is.
         if len(group.exceptions) == 1:
@@ -55,6 +53,8 @@ class _Lifespan:
         self._startup_asked = False
         self._shutdown = trio.Event()
         self._ended = trio.Event()
+        # From its start on, the application's end is ours to time: a cancelled block must not skip its shutdown.
+        self._running = trio.CancelScope()
         self._supported = False
         self._failure: str | None = None
         self._task_status: trio.TaskStatus[None] | None = None
@@ -63,7 +63,8 @@ class _Lifespan:
         self._task_status = task_status
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
         try:
-            await self._app(scope, self._receive, self._send)
+            with self._running:
+                await self._app(scope, self._receive, self._send)
         except LifespanFailed:
             raise
         except Exception as error:
@@ -76,8 +77,9 @@ class _Lifespan:
 
     async def shut_down(self) -> None:
         self._shutdown.set()
-        with trio.move_on_after(_SHUTDOWN_SECONDS) as scope:
+        with trio.move_on_after(_SHUTDOWN_SECONDS, shield=True) as scope:
             await self._ended.wait()
+        self._running.cancel()
         if scope.cancelled_caught:
             raise LifespanFailed(f"the application did not end within {_SHUTDOWN_SECONDS:g} seconds")
         if self._failure is not None:
@@ -85,6 +87,7 @@ class _Lifespan:
 
     def _start(self) -> None:
         if self._task_status is not None:
+            self._running.shield = True
             self._task_status.started()
             self._task_status = None
 

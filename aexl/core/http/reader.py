@@ -68,6 +68,10 @@ class RequestReader:
         Raises:
             Refusal: See ``parse_head``; also 431 or 414 as soon as a head without an end has reached the limit.
         """
+        if self._at == len(self._data):
+            self._data = b""  # an idle connection keeps nothing of its last request
+            self._at = self._scanned = 0
+            return None
         if not self._skip_blank_lines():
             return None
         data, at, limit = self._data, self._at, self._limits.header_bytes

@@ -145,12 +145,9 @@ class Turn:
     async def _write(self, data: bytes) -> None:
         try:
             await self._wire.write(data)
-        except ClientGone:
+        except BaseException:  # the client left, or the application was cancelled with a part of it sent
             self.cut = True
             self.leave()
-            raise
-        except BaseException:
-            self.cut = True  # cancelled with a part of it sent: nothing may follow
             raise
         self._sends += 1
         if self._sends == _SENDS_BETWEEN_YIELDS:

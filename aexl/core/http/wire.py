@@ -16,8 +16,6 @@ import trio
 RECEIVE_BYTES: Final = 65536
 """The most that one read brings."""
 
-_BUFFER: Final = memoryview(bytearray(RECEIVE_BYTES))  # filled and emptied without a checkpoint between
-
 
 class ClientGone(OSError):
     """The client has left, or took no bytes for too long; nothing can be sent to it (ASGI 2.4, "send")."""
@@ -81,7 +79,7 @@ class SocketWire:
                     if scope.cancelled_caught:
                         return None
                 try:
-                    return _BUFFER[: self._socket.recv_into(_BUFFER)].tobytes()
+                    return self._socket.recv(RECEIVE_BYTES)
                 except BlockingIOError:
                     continue
         except trio.ClosedResourceError:  # from notify_closing

@@ -130,7 +130,9 @@ def test_open_sections_keep_keys_of_others(home):
 
 
 def test_a_wrong_variable_names_the_environment(home):
-    assert problems(home, "", environ={"AEXL_SHOP_PORT": "many"}) == ["environment: shop.port: expected int, not 'many'"]
+    assert problems(home, "", environ={"AEXL_SHOP_PORT": "many"}) == [
+        "environment: shop.port: expected int, not 'many'"
+    ]
 
 
 def test_the_digest_follows_the_values_and_not_the_comments(home):

@@ -126,7 +126,7 @@ class AnswerReader:
         if self.status:
             return  # a trailer
         self._bytes += len(name) + len(value) + 4
-        self.headers.append((name.lower(), value))
+        self.headers.append((name.lower(), value.rstrip(b" \t")))
         if self._bytes > HEAD_BYTES or len(self.headers) > HEAD_COUNT:
             raise BadAnswer(f"its headers are more than {HEAD_COUNT}, or more than {HEAD_BYTES} bytes")
 

@@ -1,0 +1,101 @@
+"""A session for the tests of commands, and a way to run them as the command line does."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+import trio
+
+from aexl.api import Host, Session
+from aexl.errors import AexlError
+from aexl.testing.host import FakeConfig, FakeHost
+
+if TYPE_CHECKING:
+    import typer
+
+T = TypeVar("T")
+
+
+class FakeSession:
+    """Runs a command's work with a ``FakeHost``, in a trio loop of its own each time.
+
+    Attributes:
+        host: What ``run`` gives to the work.
+        status: What ``running`` answers.
+        url: What ``ensure_server`` answers.
+    """
+
+    def __init__(self, host: FakeHost, *, url: str = "http://127.0.0.1:9000") -> None:
+        self.host = host
+        self.url = url
+        self.status: Mapping[str, object] | None = None
+
+    @property
+    def home(self) -> Path:
+        return self.host.data_dir
+
+    @property
+    def config(self) -> FakeConfig:
+        return self.host.current
+
+    def run(self, work: Callable[[Host], Awaitable[T]]) -> T:
+        async def main() -> T:
+            return await work(self.host)
+
+        return trio.run(main)
+
+    def running(self) -> Mapping[str, object] | None:
+        return self.status
+
+    def ensure_server(self) -> str:
+        self.status = self.status or {"running": True, "url": self.url}
+        return self.url
+
+    def edit_config(self, change: Callable[[MutableMapping[str, Any]], None]) -> None:
+        import tomlkit
+
+        path = self.home / "aexl.toml"
+        document = tomlkit.parse(path.read_text() if path.exists() else "")
+        change(document)
+        path.write_text(tomlkit.dumps(document))
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        for row in ([column.removeprefix(">") for column in columns], *rows):
+            sys.stdout.write("  ".join(row) + "\n")
+
+    def json(self, value: object) -> None:
+        sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """What a command left: its exit code and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        """Return standard output, decoded."""
+        return msgspec.json.decode(self.out)
+
+
+def run_command(app: typer.Typer, session: Session, *arguments: str) -> Finished:
+    """Run a command in this process; an error of ours becomes a sentence and its exit code."""
+    from typer.testing import CliRunner
+
+    result = CliRunner().invoke(app, list(arguments), obj=session)
+    if isinstance(result.exception, AexlError):
+        return Finished(code=result.exception.exit_code, out=result.stdout, err=f"{result.stderr}{result.exception}\n")
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Finished(code=result.exit_code, out=result.stdout, err=result.stderr)
+
+
+def _conforms(session: FakeSession) -> Session:
+    return session
