@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import msgspec
 
@@ -29,8 +29,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PROBE_SECONDS = 5.0
+PROBE_SECONDS: Final = 5.0
 """How long a server may take to say that it is there."""
+
+PIPED_WIDTH: Final = 10_000
+"""Columns of a table that goes into a pipe: a program reads it, so no line is broken."""
 
 
 class RemoteHost:
@@ -144,10 +147,11 @@ class CommandSession:
 
         table = Table(box=None, header_style="bold", pad_edge=False)
         for column in columns:
-            table.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
+            justify: Literal["left", "right"] = "right" if column.startswith(">") else "left"
+            table.add_column(column.removeprefix(">"), justify=justify, overflow="fold")
         for row in rows:
             table.add_row(*row)
-        Console(soft_wrap=not sys.stdout.isatty()).print(table)
+        Console(width=None if sys.stdout.isatty() else PIPED_WIDTH).print(table)
 
     def json(self, value: object) -> None:
         """Print one value as indented JSON."""

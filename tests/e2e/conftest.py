@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from model_server import ModelServer
@@ -106,19 +106,25 @@ class Program:
                 break
         else:
             raise AssertionError(f"the server did not start:\n{''.join(self.log)}")
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, args=(self.process.stdout,))
+        self._reader.start()
         return self.url
 
-    def _read(self) -> None:
-        assert self.process is not None
-        assert self.process.stdout is not None
-        self.log.extend(self.process.stdout)
+    def _read(self, output: IO[str]) -> None:
+        with output:
+            self.log.extend(output)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """End the server and return its exit code."""
         assert self.process is not None
         self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait for the server to end and return its exit code."""
+        assert self.process is not None
         code = self.process.wait(40)
+        self._reader.join()
         self.process = None
         return code
 
@@ -145,8 +151,7 @@ def program(home: Path, upstream: ModelServer) -> Iterator[Program]:
     made.configure()
     yield made
     if made.process is not None:
-        made.process.kill()
-        made.process.wait()
+        made.stop(signal.SIGKILL)
 
 
 @pytest.fixture

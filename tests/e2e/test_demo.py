@@ -28,7 +28,7 @@ def test_the_printed_curl_line_gives_an_answer_with_execution_cost_and_a_ledger_
     assert float(cost[1]) > 0
     assert execution
     shown = program.json("ledger", "show", execution[1])
-    assert [state for state, _ in shown["states"]] == ["RESERVING", "RESERVED", "DISPATCHED", "COMMITTED"]
+    assert [entry["state"] for entry in shown["states"]] == ["reserving", "reserved", "dispatched", "committed"]
     assert program.inspect("demo")["spent"] == cost[1]
     assert program.run("ledger", "verify").returncode == 0
     assert program.stop() == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
@@ -54,6 +54,7 @@ class Bill:
     """What a run cost, as far as it is settled; ``complete`` if that is all of it."""
 
     calls: int
+    refused: int
     cost: int
     complete: bool
 
@@ -61,8 +62,9 @@ class Bill:
         """Return one line for the person who started the run."""
         of = f" of {format_usd(grant.budget)}" if grant.budget is not None else ""
         calls = "1 call" if self.calls == 1 else f"{self.calls} calls"
+        refused = f" and {self.refused} refused" if self.refused else ""
         more = "" if self.complete else ", more is still being settled"
-        return f"run {grant.run} of {agent}: {calls}, {format_usd(self.cost)}{of} USD{more}"
+        return f"run {grant.run} of {agent}: {calls}{refused}, {format_usd(self.cost)}{of} USD{more}"
 
 
 async def open_grant(host: Host, agent: str, budget: int | None, labels: Mapping[str, str]) -> Grant:
@@ -110,7 +112,7 @@ async def _close_child(host: Host, accounts: Accounts, grant: Grant, bill: Bill)
         bill = await _settled_bill(host, grant)
         child = await accounts.get(grant.agent)
     await _delete(accounts, grant.agent)
-    return Bill(calls=bill.calls, cost=child.spent, complete=bill.complete)
+    return replace(bill, cost=child.spent)
 
 
 async def _delete(accounts: Accounts, name: str) -> None:
@@ -137,11 +139,13 @@ async def _settled_bill(host: Host, grant: Grant) -> Bill:
 async def _bill(host: Host, grant: Grant) -> Bill:
     executions = host.service(Executions)
     if executions is None:
-        return Bill(calls=0, cost=0, complete=True)
+        return Bill(calls=0, refused=0, cost=0, complete=True)
     recent = await executions.recent(grant.agent, _MOST)
     own = [execution for execution in recent if execution.labels.get("run") == grant.run]
+    refused = sum(execution.state.lower() == "denied" for execution in own)
     return Bill(
-        calls=sum(execution.cost is not None for execution in own),
+        calls=len(own) - refused,
+        refused=refused,
         cost=sum(execution.cost or 0 for execution in own),
         complete=not any(map(_is_open, own)),
     )

@@ -140,6 +140,13 @@ class Connection:
         except Exception as error:
             if not (turn.gone and _only_client_gone(error)):  # else it passed on what it was told
                 await self._fail(turn, "the application failed on %s %s", error)
+        except BaseExceptionGroup as group:
+            # Cancelled, and something failed on the way out: the first goes on, the second must not end the server.
+            cancelled, failed = group.split(trio.Cancelled)
+            if cancelled is None or not isinstance(failed, Exception):
+                raise
+            await self._fail(turn, "the application failed on %s %s while it was cancelled", failed)
+            raise cancelled from None
         else:
             if not turn.complete and not turn.gone:
                 await self._fail(turn, "the application returned before its answer to %s %s was complete", None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable
-from email.utils import formatdate
 from enum import IntEnum
 from http import HTTPStatus
 from typing import Final
@@ -109,6 +108,9 @@ def _merge_length(length: int | None, value: bytes) -> int:
     return int(value)
 
 
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
 _date: tuple[int, bytes] = (0, b"")
 
 
@@ -117,5 +119,11 @@ def date_line() -> bytes:
     global _date  # noqa: PLW0603  # one small cache for the process
     now = int(time.time())
     if _date[0] != now:
-        _date = (now, b"date: %b\r\n" % formatdate(now, usegmt=True).encode())
+        _date = (now, b"date: %b\r\n" % format_date(now).encode())
     return _date[1]
+
+
+def format_date(seconds: int) -> str:
+    """Return a time since the epoch as HTTP writes it (RFC 9110, 5.6.7), whatever the locale."""
+    year, month, day, hour, minute, second, weekday, *_ = time.gmtime(seconds)
+    return f"{_DAYS[weekday]}, {day:02} {_MONTHS[month - 1]} {year:04} {hour:02}:{minute:02}:{second:02} GMT"

@@ -22,7 +22,7 @@ import trio
 
 from aexl.api import Upstream
 from aexl.core.http.upstream.deadlines import Deadlines
-from aexl.core.http.upstream.dial import Dialer, shared_context
+from aexl.core.http.upstream.dial import Dialer, new_context, shared_context
 from aexl.core.http.upstream.exchange import Exchange, Times, Unsent
 from aexl.core.http.upstream.failures import failure
 from aexl.core.http.upstream.head import frame
@@ -56,7 +56,7 @@ class Transport(httpx.AsyncBaseTransport):
 
     Args:
         resolver: Who knows the addresses of hosts.
-        tls: Returns the context for TLS; called in a thread.
+        tls: Makes contexts for TLS, in a thread; without it, one context of this process is used.
         environ: Where proxies are looked up, if ``upstream.trust_env``.
     """
 
@@ -65,14 +65,19 @@ class Transport(httpx.AsyncBaseTransport):
         upstream: Upstream,
         *,
         resolver: Resolver = resolve,
-        tls: Callable[[], ssl.SSLContext] = shared_context,
+        tls: Callable[[], ssl.SSLContext] | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         self._upstream = upstream
         self._resolver = resolver
         self._environ = environ
+        self._tls = tls or new_context
         self._dialer = Dialer(
-            private=upstream.private, seconds=upstream.connect, resolver=resolver, deadlines=Deadlines(), tls=tls
+            private=upstream.private,
+            seconds=upstream.connect,
+            resolver=resolver,
+            deadlines=Deadlines(),
+            tls=tls or shared_context,
         )
         self._pools: dict[tuple[bytes, bytes, int | None], Pool | StandIn] = {}
         self._closed = False
@@ -97,7 +102,7 @@ class Transport(httpx.AsyncBaseTransport):
         head, body = frame(request)
         times = Times(upstream.first_byte, upstream.idle, until)
         while True:
-            connection = await pool.acquire(until)
+            connection = pool.take() or await pool.acquire(until)
             try:
                 return await Exchange(pool, connection, request, times).run(head, body)
             except Unsent:
@@ -131,5 +136,5 @@ class Transport(httpx.AsyncBaseTransport):
         if upstream.trust_env:
             proxy = proxy_for(origin.scheme, origin.host, origin.port, self._environ)
         if proxy is not None or upstream.http2:
-            return StandIn(origin, upstream, proxy=proxy, resolver=self._resolver)
+            return StandIn(origin, upstream, proxy=proxy, resolver=self._resolver, tls=self._tls)
         return Pool(partial(self._dialer.dial, origin), upstream.connections)

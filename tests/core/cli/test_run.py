@@ -205,12 +205,12 @@ def test_the_cost_is_the_runs_own_and_goes_to_stderr(session, monkeypatch):
     session.host.services[Executions].known = [
         make_execution("alice", "abcd"),
         make_execution("alice", "abcd", cost=1),
-        make_execution("alice", "abcd", state="denied", cost=None),
+        make_execution("alice", "abcd", state="denied", cost=0),
         make_execution("alice", "other"),
     ]
     done = aexl_run(session, "--", "true")
     assert done.out == ""
-    assert done.err == "aexl: run abcd of alice: 2 calls, 0.005000001 USD\n"
+    assert done.err == "aexl: run abcd of alice: 2 calls and 1 refused, 0.005000001 USD\n"
     assert aexl_run(session, "--quiet", "--", "true").err == ""
 
 
@@ -219,7 +219,7 @@ def test_what_is_not_settled_in_time_is_told(session, monkeypatch):
     monkeypatch.setattr(run_grant.secrets, "token_hex", lambda _: "abcd")
     open_call = make_execution("alice", "abcd", state="dispatched", cost=None)
     session.host.services[Executions].known = [open_call]
-    assert "0 calls, 0.00 USD, more is still being settled" in aexl_run(session, "--", "true").err
+    assert "1 call, 0.00 USD, more is still being settled" in aexl_run(session, "--", "true").err
 
 
 @pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 42", 42), ("kill -9 $$", 137), ("kill -2 $$", 130)])

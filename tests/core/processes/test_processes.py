@@ -149,9 +149,10 @@ async def test_a_daemon_that_forked_twice_and_changed_session_is_dead_after_leav
     assert not Path(f"/proc/{pid}").exists()  # collected too
 
 
+@pytest.mark.slow
 async def test_a_daemon_without_the_mark_is_found_by_its_session(tmp_path):
     """``env -i`` takes the mark away; the first look, while its parent lived, has seen its session."""
-    script = "setsid env -i sh -c 'sleep 600 & echo $! > note; mv note pid; sleep 0.4' & wait; exit 0"
+    script = "setsid env -i sh -c 'sleep 600 & echo $! > note; mv note pid; sleep 1' & wait; exit 0"
     async with spawn(shell(script, tmp_path)) as process:
         pid = int(await appears(tmp_path / "pid"))
         await process.wait()

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final, TypeAlias
+
 import httpx
 
 from aexl.core.http.upstream.exchange import Body
 from aexl.core.http.upstream.failures import failure
+
+Raw: TypeAlias = list[tuple[bytes, bytes]]
+
+_COLON: Final = b": "
+_ONCE: Final = (b"host", b"content-length", b"transfer-encoding")
+_BODIED: Final = frozenset({"POST", "PUT", "PATCH"})
+"""Methods that say the length of their body even if it is empty; RFC 9110, section 8.6."""
 
 
 def body_of(request: httpx.Request) -> tuple[bytes, httpx.AsyncByteStream | None]:
@@ -29,43 +38,52 @@ def frame(request: httpx.Request) -> tuple[bytes, Body]:
     """
     data, stream = body_of(request)
     raw = request.headers.raw
-    names = {name.lower(): value for name, value in raw}
-    url = request.url
-    lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), url.raw_path)]
-    if b"host" not in names:
-        lines.append(b"Host: " + url.netloc)
-    lines += [b"%b: %b" % header for header in raw]
-    length = _length(request, names, len(data), stream is not None)
-    if length is None:
-        if b"transfer-encoding" not in names:
-            lines.append(b"Transfer-Encoding: chunked")
-        if stream is None:
-            data = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
-    elif b"content-length" not in names and (length or request.method in {"POST", "PUT", "PATCH"}):
-        lines.append(b"Content-Length: %d" % length)
+    added, length = frame_headers(request, raw, len(data), stream is not None)
+    lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
+    lines += map(_COLON.join, added)
+    lines += map(_COLON.join, raw)
     breaks = len(lines) + 1
     lines += (b"", b"")
     head = b"\r\n".join(lines)
     if head.count(b"\n") != breaks or head.count(b"\r") != breaks or b"\0" in head:
-        raise failure(
-            httpx.LocalProtocolError, "a header of the request has a line break in it", sent=False, request=request
-        )
+        message = "a header of the request has a line break in it"
+        raise failure(httpx.LocalProtocolError, message, sent=False, request=request)
+    if length is None and stream is None:
+        data = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
     return head, Body(data, None if stream is None else stream.__aiter__(), length)
 
 
-def _length(request: httpx.Request, names: dict[bytes, bytes], size: int, streams: bool) -> int | None:
-    """Return how long the body is, ``None`` where it goes out in chunks."""
+def frame_headers(request: httpx.Request, raw: Raw, size: int, streams: bool) -> tuple[Raw, int | None]:
+    """Return the headers that must be added, and the body's length; ``None`` if it goes out in chunks.
+
+    Args:
+        raw: The request's headers.
+        size: The body's length, unless it ``streams``.
+
+    Raises:
+        httpx.LocalProtocolError: If the body is not framed as the headers say.
+    """
+    names = {name.lower(): value for name, value in raw}
+    if len(names) < len(raw) and any(sum(name.lower() == once for name, _ in raw) > 1 for once in _ONCE):
+        raise _misframed(request, "the request has a header twice that frames it")
+    added: Raw = [] if b"host" in names else [(b"Host", request.url.netloc)]
     stated = names.get(b"content-length")
     coding = names.get(b"transfer-encoding")
     if coding is not None:
         if stated is not None or coding.lower() != b"chunked":
-            raise failure(
-                httpx.LocalProtocolError, "the request's body is framed in two ways", sent=False, request=request
-            )
-        return None
-    if stated is None:
-        return None if streams else size
-    if not stated.isdigit() or (not streams and int(stated) != size):
-        message = "the request's body is not as long as its content-length says"
-        raise failure(httpx.LocalProtocolError, message, sent=False, request=request)
-    return int(stated)
+            raise _misframed(request, "the request's body is framed in two ways")
+        return added, None
+    if stated is not None:
+        if not stated.isdigit() or (not streams and int(stated) != size):
+            raise _misframed(request, "the request's body is not as long as its content-length says")
+        return added, int(stated)
+    if streams:
+        added.append((b"Transfer-Encoding", b"chunked"))
+        return added, None
+    if size or request.method in _BODIED:
+        added.append((b"Content-Length", b"%d" % size))
+    return added, size
+
+
+def _misframed(request: httpx.Request, message: str) -> httpx.LocalProtocolError:
+    return failure(httpx.LocalProtocolError, message, sent=False, request=request)

@@ -62,6 +62,17 @@ class Pool:
         """Whether there is no connection, and nobody wants one."""
         return not self._open
 
+    def take(self) -> Connection | None:
+        """Return the warmest idle connection that still is as it was left; the caller's as with ``acquire``."""
+        idle = self._idle
+        while idle:
+            connection = idle.pop()
+            if trio.current_time() - connection.idle_since <= KEEP_SECONDS and connection.wire.is_quiet():
+                self._busy.add(connection)
+                return connection
+            self.discard(connection)
+        return None
+
     async def acquire(self, until: float) -> Connection:
         """Return a connection that is the caller's until ``release`` or ``discard``. Not always a checkpoint.
 
@@ -74,7 +85,7 @@ class Pool:
             httpx.PoolTimeout: If ``until`` came in the queue.
             httpx.ConnectError: If the pool has been closed, or what ``dial`` raises.
         """
-        connection = self._take()
+        connection = self.take()
         if connection is not None:
             return connection
         if self._closed:
@@ -119,17 +130,6 @@ class Pool:
             self.discard(self._idle.pop())
         for connection in list(self._busy):
             connection.wire.close()  # their users find out, and discard them
-
-    def _take(self) -> Connection | None:
-        """Take the warmest idle connection that still is as it was left."""
-        idle = self._idle
-        while idle:
-            connection = idle.pop()
-            if trio.current_time() - connection.idle_since <= KEEP_SECONDS and connection.wire.is_quiet():
-                self._busy.add(connection)
-                return connection
-            self.discard(connection)
-        return None
 
     async def _connect(self, until: float) -> Connection:
         try:

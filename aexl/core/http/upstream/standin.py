@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import httpx
 import trio
 
 from aexl.api import Upstream
 from aexl.core.http.upstream.addresses import is_loopback
-from aexl.core.http.upstream.dial import new_context
 from aexl.core.http.upstream.failures import failure
+from aexl.core.http.upstream.head import body_of, frame_headers
 from aexl.core.http.upstream.pool import KEEP_SECONDS
 from aexl.core.http.upstream.resolve import Origin, Resolver, check_address, check_scheme, locate
 
@@ -28,13 +28,23 @@ class StandIn:
     Args:
         proxy: The URL of the proxy to go through; it resolves names, so only
             addresses given as numbers can be judged here.
+        tls: Makes a context of its own, which httpx changes; called in a thread.
     """
 
-    def __init__(self, origin: Origin, upstream: Upstream, *, proxy: str | None, resolver: Resolver) -> None:
+    def __init__(
+        self,
+        origin: Origin,
+        upstream: Upstream,
+        *,
+        proxy: str | None,
+        resolver: Resolver,
+        tls: Callable[[], ssl.SSLContext],
+    ) -> None:
         self._origin = origin
         self._upstream = upstream
         self._proxy = proxy
         self._resolver = resolver
+        self._tls = tls
         self._transport: httpx.AsyncHTTPTransport | None = None
 
     async def send(self, request: httpx.Request, until: float) -> httpx.Response:
@@ -45,7 +55,7 @@ class StandIn:
         """
         upstream = self._upstream
         if self._transport is None:
-            self._start(await trio.to_thread.run_sync(new_context))
+            self._start(await trio.to_thread.run_sync(self._tls))
         transport = self._transport
         assert transport is not None
         request = await self._aimed(request)
@@ -93,12 +103,13 @@ class StandIn:
                 addresses = await locate(origin, private=upstream.private, resolver=self._resolver)
             if scope.cancelled_caught:
                 raise failure(httpx.ConnectTimeout, f"{origin.host} was not resolved in time", sent=False)
-            url = url.copy_with(host=addresses[0].target[0])
+            host, port = addresses[0].target[:2]
+            url = url.copy_with(host=host, port=port)
             extensions["sni_hostname"] = origin.host
-        headers = request.headers.raw
-        if "host" not in request.headers:
-            headers = [(b"Host", request.url.netloc), *headers]
-        return httpx.Request(request.method, url, headers=headers, stream=request.stream, extensions=extensions)
+        data, body = body_of(request)
+        raw = request.headers.raw
+        added, _ = frame_headers(request, raw, len(data), body is not None)
+        return httpx.Request(request.method, url, headers=[*added, *raw], stream=request.stream, extensions=extensions)
 
     def _check_numbers(self) -> None:
         origin = self._origin
@@ -128,7 +139,11 @@ class _Timed(httpx.AsyncByteStream):
 
     async def __anext__(self) -> bytes:
         with trio.CancelScope(deadline=min(trio.current_time() + self._idle, self._until)):
-            return await anext(self._pieces)
+            piece = await anext(self._pieces, None)
+            if piece is None:
+                await self._stream.aclose()  # without it, httpx would not use the connection again
+                raise StopAsyncIteration
+            return piece
         raise failure(httpx.ReadTimeout, f"nothing more came within {self._idle:g} seconds", sent=True)
 
     async def aclose(self) -> None:

@@ -87,11 +87,10 @@ class PlainWire:
                 count = 0
             except OSError as error:
                 raise Broken(str(error)) from error
-            if count:
-                self.wrote = True
-                if count == len(rest):
-                    return
-                rest = rest[count:]
+            self.wrote = self.wrote or count > 0
+            if count == len(rest):
+                return
+            rest = rest[count:]
             self._deadlines.arm(self, min(trio.current_time() + stall, until))
             try:
                 await trio.lowlevel.wait_writable(self._fd)

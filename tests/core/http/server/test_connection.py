@@ -417,6 +417,24 @@ async def test_sending_to_a_client_that_left_is_an_os_error_and_no_failure(serve
 CHUNKED = b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
 
 
+async def test_a_request_may_come_byte_by_byte(serve, echo) -> None:
+    client = await (await serve(echo)).connect()
+    for at in range(len(CHUNKED)):
+        await client.send(CHUNKED[at : at + 1])
+        await trio.testing.wait_all_tasks_blocked()
+    assert (await client.answer()).body == b"PUT / abcde"
+    await client.send(GET)
+    assert (await client.answer()).status == 200
+
+
+async def test_a_client_that_closed_its_half_gets_its_answer(serve, echo) -> None:
+    client = await (await serve(echo)).connect()
+    await client.send(CHUNKED)
+    await client.stream.send_eof()
+    assert (await client.answer()).body == b"PUT / abcde"
+    assert await client.is_closed()
+
+
 @pytest.mark.parametrize("size", range(len(CHUNKED)))
 async def test_a_client_may_leave_at_any_byte_of_its_request(serve, echo, caplog, size) -> None:
     served = await serve(echo)

@@ -89,6 +89,29 @@ async def test_a_stream_that_is_cut_by_the_drain_does_not_look_complete(serve, a
         await client.answer()
 
 
+async def test_a_failure_on_the_way_out_does_not_end_the_server(serve, caplog, autojump_clock) -> None:
+    async def app(scope, receive, send) -> None:
+        async with trio.open_nursery() as nursery:
+
+            @nursery.start_soon
+            async def fail() -> None:
+                try:
+                    await trio.sleep_forever()
+                finally:
+                    raise LookupError("clean-up")
+
+            await trio.sleep_forever()
+
+    served = await serve(app, grace=1)
+    client = await served.connect()
+    await client.send(GET)
+    await trio.testing.wait_all_tasks_blocked()
+    served.server.drain()
+    await served.running.wait()
+    assert "while it was cancelled" in caplog.text
+    assert "clean-up" in caplog.text
+
+
 async def test_a_request_that_has_begun_to_arrive_is_answered(serve, echo, autojump_clock) -> None:
     served = await serve(echo)
     client = await served.connect()

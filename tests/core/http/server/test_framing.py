@@ -1,8 +1,12 @@
+from email.utils import formatdate
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aexl.core.http import response
 from aexl.core.http.framing import ResponseFraming
-from aexl.core.http.response import date_line, encode_fields
+from aexl.core.http.response import date_line, encode_fields, format_date
 
 NO_FIELDS = encode_fields([(b"date", b"x")])
 
@@ -108,6 +112,11 @@ def test_what_belongs_to_the_connection_is_the_servers() -> None:
     )
     assert (fields.lines, fields.length, fields.close) == (b"a: b\r\nDate: x\r\n", None, False)
     assert encode_fields([(b"Connection", b"Close")]).close
+
+
+@given(st.integers(0, 4_000_000_000))
+def test_a_date_is_written_as_the_standard_library_writes_it(seconds: int) -> None:
+    assert format_date(seconds) == formatdate(seconds, usegmt=True)
 
 
 def test_a_date_is_added_and_a_server_name_is_not() -> None:

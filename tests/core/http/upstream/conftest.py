@@ -42,3 +42,14 @@ def call():
         return response.status_code, b"".join([piece async for piece in response.stream])
 
     return call
+
+
+@pytest.fixture
+def collect():
+    """Reads a body into a list, so that what came before an exception can be seen."""
+
+    async def collect(response, into):
+        async for piece in response.stream:
+            into.append(piece)
+
+    return collect

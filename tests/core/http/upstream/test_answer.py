@@ -88,7 +88,8 @@ def test_an_answer_to_head_has_no_body_and_closes(framing):
 
 
 @pytest.mark.parametrize(
-    "head", [b"HTTP/1.1 200 OK\r\nconnection: close\r\n", b"HTTP/1.0 200 OK\r\n", b"HTTP/1.1 200 OK\r\nConnection: Close\r\n"]
+    "head",
+    [b"HTTP/1.1 200 OK\r\nconnection: close\r\n", b"HTTP/1.0 200 OK\r\n", b"HTTP/1.1 200 OK\r\nConnection: Close\r\n"],
 )
 def test_a_connection_that_says_it_closes_is_not_used_again(head):
     reader, body = read([head + b"content-length: 2\r\n\r\nok"])

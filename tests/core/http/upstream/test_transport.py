@@ -35,14 +35,16 @@ async def test_a_request_goes_out_as_it_was_given(make, call):
     async with ScriptedServer([[OK]]) as server:
         transport = make()
         headers = [(b"X-B", b"1"), (b"Accept-Encoding", b"br"), (b"X-B", b"2")]
-        request = httpx.Request("POST", f"{server.url}/v1/x?a=b%20c", headers=headers, stream=httpx.ByteStream(b'{"a":1}'))
+        request = httpx.Request(
+            "POST", f"{server.url}/v1/x?a=b%20c", headers=headers, stream=httpx.ByteStream(b'{"a":1}')
+        )
         await call(transport, request)
         await transport.aclose()
         [received] = server.requests
         assert (received.method, received.target, received.body) == (b"POST", b"/v1/x?a=b%20c", b'{"a":1}')
         host = f"127.0.0.1:{server.port}".encode()
         given = [(b"x-b", b"1"), (b"accept-encoding", b"br"), (b"x-b", b"2")]
-        assert list(received.headers) == [(b"host", host), *given, (b"content-length", b"7")]
+        assert list(received.headers) == [(b"host", host), (b"content-length", b"7"), *given]
 
 
 async def test_a_large_body_arrives_whole(make, post, call):
@@ -82,6 +84,8 @@ async def test_a_body_that_streams_is_framed(make, call, headers):
         ([("content-length", "3")], httpx.ByteStream(b"abcd"), False),
         ([("content-length", "+4")], httpx.ByteStream(b"abcd"), False),
         ([("content-length", "4"), ("transfer-encoding", "chunked")], httpx.ByteStream(b"abcd"), False),
+        ([("content-length", "4"), ("Content-Length", "0")], httpx.ByteStream(b"abcd"), False),
+        ([("host", "a"), ("x", "y"), ("Host", "b")], httpx.ByteStream(b"abcd"), False),
         ([("transfer-encoding", "gzip")], httpx.ByteStream(b"abcd"), False),
         ([("x", "a\r\nx-evil: b")], httpx.ByteStream(b""), False),
         ([("x", "a\nb")], httpx.ByteStream(b""), False),
@@ -104,7 +108,12 @@ async def test_a_request_that_would_smuggle_is_not_sent(make, headers, body, sen
 async def test_a_connection_serves_one_exchange_after_another(make, post, call):
     async with ScriptedServer([[OK], chunked_response(b"a", b"b"), [response(status=204)], [OK]]) as server:
         transport = make()
-        assert [await call(transport, post(server.url)) for _ in range(4)] == [(200, b"ok"), (200, b"ab"), (204, b""), (200, b"ok")]
+        assert [await call(transport, post(server.url)) for _ in range(4)] == [
+            (200, b"ok"),
+            (200, b"ab"),
+            (204, b""),
+            (200, b"ok"),
+        ]
         assert server.accepted == 1
         await transport.aclose()
 
@@ -189,7 +198,10 @@ async def test_a_redirect_is_an_answer_and_is_not_followed(make, post, call):
 
 
 async def test_the_transport_serves_an_httpx_client(make):
-    async with ScriptedServer([[OK], chunked_response(b"data: 1\n\n")]) as server, httpx.AsyncClient(transport=make()) as client:
+    async with (
+        ScriptedServer([[OK], chunked_response(b"data: 1\n\n")]) as server,
+        httpx.AsyncClient(transport=make()) as client,
+    ):
         assert (await client.post(server.url, json={"a": 1})).text == "ok"
         async with client.stream("GET", server.url) as answer:
             assert [line async for line in answer.aiter_lines()] == ["data: 1", ""]
@@ -202,7 +214,11 @@ async def test_the_transport_serves_an_httpx_client(make):
         ([Action.RESET], httpx.ReadError, "before an answer"),
         ([b"HTTP/1.1 200 OK\r\ncontent-", Action.CLOSE], httpx.RemoteProtocolError, "without an answer"),
         ([b"SSH-2.0-OpenSSH_9\r\n"], httpx.RemoteProtocolError, "malformed"),
-        ([b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"], httpx.RemoteProtocolError, "101"),
+        (
+            [b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"],
+            httpx.RemoteProtocolError,
+            "101",
+        ),
     ],
 )
 async def test_a_request_without_an_answer_may_have_been_charged(make, post, steps, error, words):
@@ -231,14 +247,13 @@ LONG = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n"
         ([LONG + b"data: 1\n\n", Action.CLOSE], httpx.RemoteProtocolError, "before the end"),
     ],
 )
-async def test_a_cut_body_is_given_out_and_then_raises(make, post, steps, error, words):
+async def test_a_cut_body_is_given_out_and_then_raises(make, post, collect, steps, error, words):
     async with ScriptedServer([steps]) as server:
         transport = make()
         answer = await transport.handle_async_request(post(server.url))
         received = []
         with pytest.raises(error, match=words) as caught:
-            async for piece in answer.stream:
-                received.append(piece)
+            await collect(answer, received)
         assert b"".join(received).startswith(b"data: 1\n\n")
         assert caught.value.sent is True
         await server.wait_open(0)
@@ -431,7 +446,9 @@ async def test_many_origins_are_not_remembered_for_ever(make, post):
         free.bind(("127.0.0.1", 0))
         for index in range(600):
             with pytest.raises(httpx.ConnectError):
-                await transport.handle_async_request(post(f"http://127.0.{index // 250}.{index % 250 + 1}:{free.getsockname()[1]}"))
+                await transport.handle_async_request(
+                    post(f"http://127.0.{index // 250}.{index % 250 + 1}:{free.getsockname()[1]}")
+                )
     assert len(transport._pools) <= 256
 
 

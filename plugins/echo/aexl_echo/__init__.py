@@ -1,0 +1,1 @@
+"""An offline provider that says back what it was told, and the smallest complete plugin of aexl."""

@@ -1,0 +1,1 @@
+"""How much an agent may ask for at a time: windows, turns, and the headers that tell of them."""
