@@ -1,0 +1,207 @@
+"""The plan of a call: what it can cost at most, at whichever target it ends up. Pure, and quick."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from aexl.api import Call, Plan, Price, Rates, Target
+from aexl.api.money import round_up
+from aexl.errors import Invalid, Refused
+from aexl_catalog.entries import Entry
+from aexl_catalog.pricing import FREE
+from aexl_catalog.references import find_references
+from aexl_catalog.tools import server_tools
+
+TOOLS_ALLOWANCE: Final = 1024
+"""Tokens of the text with which a provider tells a model of its tools; Anthropic documents up to some 700."""
+
+_NONE: Final[frozenset[str]] = frozenset()
+_ORDINARY: Final = frozenset({b'"default"', b'"standard_only"', b'"standard"'})
+_ANY: Final = frozenset({b"null", b'"auto"'})
+
+
+def plan_free(entries: Sequence[Entry]) -> Plan:
+    """Return the plan of a call that costs nothing by its nature: counting, or a stored response."""
+    targets = tuple(
+        Target(provider=entry.provider, model=entry.provider_model, price=entry.price or FREE) for entry in entries
+    )
+    return Plan(targets=targets, input_bound=0, output_bound=0, output_floor=0, fixed=0, output_price=0, hold=0)
+
+
+def plan_call(call: Call, entries: Sequence[Entry]) -> Plan:
+    """Return the plan of a call to the first of some models, or to the next where it cannot be sent.
+
+    Args:
+        call: What was asked.
+        entries: Models at providers that speak the call's surface, best first, not empty.
+
+    Raises:
+        Refused: If the call cannot be bounded, has no price, or needs what the model cannot do.
+    """
+    try:
+        references = find_references(call.surface, call.body)
+        if call.surface == "responses" and call.body.raw("background") == b"true":
+            raise Refused(
+                "a background response cannot be held to a budget; leave out 'background', or stream it",
+                code="background_unsupported",
+                status=400,
+                param="background",
+            )
+        targets = []
+        input_bound = output_bound = fixed = output_price = 0
+        for entry in entries:
+            target, bound, output, base, price = _bound(call, entry, references)
+            targets.append(target)
+            input_bound = max(input_bound, bound)
+            output_bound = max(output_bound, output)
+            fixed = max(fixed, base)
+            output_price = max(output_price, price)
+    except Invalid as error:
+        raise Refused(str(error), code="invalid_body", status=400) from error
+    return Plan(
+        targets=tuple(targets),
+        input_bound=input_bound,
+        output_bound=output_bound,
+        output_floor=min(max(call.output_floor, 0) * call.choices, output_bound),
+        fixed=fixed,
+        output_price=output_price,
+        hold=fixed + round_up(output_bound * output_price),
+    )
+
+
+def _bound(call: Call, entry: Entry, references: frozenset[str]) -> tuple[Target, int, int, int, int]:
+    """Return a target with its bounds: input and output tokens, nano-dollars before output, picos per output token."""
+    price = entry.price
+    if price is None:
+        raise Refused(
+            f"the model {entry.name!r} has no price; give it one under [models.{entry.name!r}] in aexl.toml, "
+            f"or say free = true",
+            code="model_without_price",
+            status=403,
+            param="model",
+        )
+    if entry.capabilities is not None:
+        _check_capabilities(call, entry, references)
+    if entry.unpriced and references & entry.unpriced:
+        raise _unpriced(entry, ", ".join(sorted(references & entry.unpriced)))
+    if "modalities" in call.body and b'"audio"' in (call.body.raw("modalities") or b"") and not _speaks(entry):
+        raise _unpriced(entry, "spoken output")
+    tools = server_tools(call.surface, call.body, entry.provider_model, price.tool_uses)
+    input_bound = _input_bound(call, entry, bool(references) or tools is not None)
+    limit, sent = _output_limit(call, entry)
+    output_bound = limit * call.choices
+    if "prediction" in call.body:
+        output_bound += len(call.body.raw("prediction") or b"")  # rejected predictions are billed as output
+    dearest_input, dearest_output = entry.dearest_input, entry.dearest_output
+    if entry.varies:
+        dearest_input, dearest_output = _dearest(call, price, input_bound)
+    fixed = round_up(input_bound * dearest_input)
+    if tools is not None:
+        fixed += sum(count * price.tool_uses.get(name, 0) for name, count in tools.items())
+    target = Target(provider=entry.provider, model=entry.provider_model, price=price, output_limit=sent)
+    return target, input_bound, output_bound, fixed, dearest_output
+
+
+def _input_bound(call: Call, entry: Entry, unbounded: bool) -> int:
+    bound = len(call.body.data)
+    if "tools" in call.body:
+        bound += TOOLS_ALLOWANCE
+    if not unbounded:
+        return bound if entry.context is None else min(bound, entry.context)
+    if entry.context is None:
+        raise Refused(
+            f"the call's input cannot be bounded: it has pictures, files, server tools or refers to something "
+            f"elsewhere, and the context of {entry.name!r} is not known; "
+            f"set limits.context under [models.{entry.name!r}] in aexl.toml",
+            code="unbounded_input",
+            status=400,
+        )
+    return entry.context
+
+
+def _output_limit(call: Call, entry: Entry) -> tuple[int, int | None]:
+    """Return the most output tokens of one choice, and the limit to send if it is not the caller's."""
+    asked, most = call.output_limit, entry.output
+    if most is None:
+        most = entry.context
+    if asked is not None and (most is None or asked <= most):
+        return asked, None
+    if most is None:
+        raise Refused(
+            f"the call's output cannot be bounded: it names no limit, and that of {entry.name!r} is not known; "
+            f"set {call.output_key}, or limits.output under [models.{entry.name!r}] in aexl.toml",
+            code="unbounded_output",
+            status=400,
+            param=call.output_key,
+        )
+    return most, most if entry.enforced else None
+
+
+def _dearest(call: Call, price: Price, input_bound: int) -> tuple[int, int]:
+    """Return the highest rates that the call may be billed at."""
+    reachable = [price.rates, *(tier.rates for tier in price.tiers if input_bound > tier.above)]
+    for name in _services(call, price):
+        reachable.append(price.service[name])
+        reachable += [tier.rates for tier in price.service_tiers.get(name, ()) if input_bound > tier.above]
+    return max(map(_input_of, reachable)), max(map(_output_of, reachable))
+
+
+def _input_of(rates: Rates) -> int:
+    return rates.dearest_input
+
+
+def _output_of(rates: Rates) -> int:
+    return rates.dearest_output
+
+
+def _services(call: Call, price: Price) -> Sequence[str]:
+    """Return the service tiers that the provider may choose; without a word of the caller, any of them."""
+    if call.surface == "messages":
+        return [name for name in price.service if name == "fast" and "speed" in call.body]
+    raw = call.body.raw("service_tier")
+    if raw is None or raw in _ANY:
+        return list(price.service)
+    if raw in _ORDINARY:
+        return ()
+    name = call.body.get("service_tier")
+    if name in price.service:
+        return [str(name)]
+    raise Refused(
+        f"the service tier {name!r} has no price at this model; it has {', '.join(price.service) or 'none'}",
+        code="unpriced_service_tier",
+        status=400,
+        param="service_tier",
+    )
+
+
+def _check_capabilities(call: Call, entry: Entry, references: frozenset[str]) -> None:
+    body = call.body
+    needed = {
+        "streaming": call.stream,
+        "tools": "tools" in body and body.raw("tools") not in (b"null", b"[]"),
+        "vision": "image" in references,
+        "audio": "audio" in references,
+        "json": b"json" in (body.raw("response_format") or b"") or b'"json' in (body.raw("text") or b""),
+    }
+    for capability, wanted in needed.items():
+        if wanted and capability not in (entry.capabilities or _NONE):
+            raise Refused(
+                f"the model {entry.name!r} is configured without {capability!r} among its capabilities, "
+                f"and the call needs it",
+                code="unsupported_capability",
+                status=400,
+            )
+
+
+def _speaks(entry: Entry) -> bool:
+    return entry.capabilities is not None and "audio" in entry.capabilities
+
+
+def _unpriced(entry: Entry, kinds: str) -> Refused:
+    return Refused(
+        f"the catalogue has no price of {entry.name!r} for {kinds}; "
+        f"give the model a price of your own under [models.{entry.name!r}] in aexl.toml",
+        code="unpriced_modality",
+        status=400,
+    )

@@ -1,0 +1,183 @@
+"""What readers get out of the tables: executions and events as records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import apsw
+
+from aexl.api.records import Booked, Execution, Receipt
+from aexl.errors import NotFound
+from aexl_ledger.chain import Event, decode
+from aexl_ledger.executions import read_usage
+from aexl_ledger.tables import STREAM, select, select_one
+from aexl_ledger.windows import MICROS
+
+MOST: Final = 1000
+"""Rows of one answer: longer reads are made of several, so that they never hold up a checkpoint for long."""
+
+_SELECT: Final = """
+SELECT x.id, x.agent, x.state, x.hold, x.cost, x.corrected, b.seq, b.body, b.hash, e.seq, e.body, e.hash
+FROM executions x
+JOIN events b ON b.stream = 1 AND b.seq = x.began
+LEFT JOIN events e ON e.stream = 1 AND e.seq = x.ended
+"""
+
+
+def read_execution(connection: apsw.Connection, execution: str, agent: str | None = None) -> Execution:
+    """Return one execution; with ``agent``, only if it is that agent's.
+
+    Raises:
+        NotFound: If there is none.
+    """
+    row = select_one(connection, f"{_SELECT} WHERE x.id = ?", (execution,))
+    if row is None or (agent is not None and row[1] != agent):
+        raise NotFound(f"there is no execution {execution!r}")
+    return _execution(connection, row)
+
+
+def read_recent(connection: apsw.Connection, agent: str | None, limit: int) -> list[Execution]:
+    """Return the latest executions, newest first."""
+    count = max(0, min(limit, MOST))
+    if agent is None:
+        rows = select(connection, f"{_SELECT} ORDER BY x.id DESC LIMIT ?", (count,))
+    else:
+        rows = select(connection, f"{_SELECT} WHERE x.agent = ? ORDER BY x.id DESC LIMIT ?", (agent, count))
+    return [_execution(connection, row) for row in rows]
+
+
+def read_owner(connection: apsw.Connection, upstream_id: str) -> Execution | None:
+    """Return the latest execution whose answer the provider knows by this id."""
+    row = select_one(connection, f"{_SELECT} WHERE x.upstream_id = ? ORDER BY x.id DESC LIMIT 1", (upstream_id,))
+    return None if row is None else _execution(connection, row)
+
+
+def read_booking(connection: apsw.Connection, execution: str) -> Booked:
+    """Return what a settlement answered.
+
+    Raises:
+        NotFound: If there is no settlement of that execution.
+    """
+    row = select_one(
+        connection,
+        "SELECT e.seq, e.hash, e.body FROM executions x JOIN events e ON e.stream = ? AND e.seq = x.ended"
+        " WHERE x.id = ? AND x.state <> 'denied'",
+        (STREAM, execution),
+    )
+    if row is None:
+        raise NotFound(f"there is no execution {execution!r} that was settled")
+    seq, digest, body = row
+    data = decode(body).data
+    return Booked(
+        execution=execution,
+        receipt=Receipt(seq=seq, hash=digest.hex()),
+        amount=data.get("amount", 0),
+        estimated=bool(data["estimated"]),
+        remaining=data.get("remaining"),
+        overrun=bool(data.get("overrun", 0)),
+    )
+
+
+def read_events(connection: apsw.Connection, after: int, limit: int) -> list[tuple[int, bytes, bytes]]:
+    """Return number, body and hash of the events after ``after``."""
+    rows = select(
+        connection,
+        "SELECT seq, body, hash FROM events WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?",
+        (STREAM, after, limit),
+    )
+    return [(seq, body, digest) for seq, body, digest in rows]
+
+
+def read_head(connection: apsw.Connection) -> int:
+    """Return the number of the last event, 0 in an empty ledger."""
+    row = select_one(connection, "SELECT max(seq) FROM events WHERE stream = ?", (STREAM,))
+    return 0 if row is None or row[0] is None else int(row[0])
+
+
+def read_life(connection: apsw.Connection, execution: str) -> list[tuple[Event, str]]:
+    """Return the events of one execution and their hashes, in order.
+
+    Raises:
+        NotFound: If there is no such execution.
+    """
+    row = select_one(connection, "SELECT began, ended FROM executions WHERE id = ?", (execution,))
+    if row is None:
+        raise NotFound(f"there is no execution {execution!r}: `aexl ledger show` lists the latest ones")
+    events = select(
+        connection,
+        "SELECT body, hash FROM events WHERE stream = ?1 AND seq IN (?2, ?3)"
+        " UNION ALL SELECT body, hash FROM events"
+        " WHERE subject = ?4 AND kind = 'execution.corrected' AND stream = ?1",
+        (STREAM, *row, execution),
+    )
+    return sorted(((decode(body), digest.hex()) for body, digest in events), key=lambda pair: pair[0].seq)
+
+
+def event_mapping(body: bytes, digest: bytes) -> Mapping[str, object]:
+    """Return an event for programs; ``time`` is Unix seconds."""
+    event = decode(body)
+    return {
+        "seq": event.seq,
+        "time": event.time / MICROS,
+        "kind": event.kind,
+        "subject": event.subject,
+        "data": event.data,
+        "hash": digest.hex(),
+    }
+
+
+def _execution(connection: apsw.Connection, row: Sequence[Any]) -> Execution:
+    (
+        execution,
+        agent,
+        state,
+        hold,
+        cost,
+        corrected,
+        began_seq,
+        began_body,
+        began_hash,
+        ended_seq,
+        ended_body,
+        ended_hash,
+    ) = row
+    began = decode(began_body)
+    ended = decode(ended_body) if ended_body is not None else None
+    data: Mapping[str, Any] = began.data
+    end: Mapping[str, Any] = ended.data if ended is not None else {}
+    receipts = [Receipt(seq=began_seq, hash=began_hash.hex())]
+    if state == "denied":
+        states = [("denied", began.time / MICROS)]
+    else:
+        states = [(name, began.time / MICROS) for name in ("reserving", "reserved", "dispatched")]
+        if ended is not None:
+            states.append((state, ended.time / MICROS))
+            receipts.append(Receipt(seq=ended_seq, hash=ended_hash.hex()))
+    if corrected is not None:
+        receipts.extend(
+            Receipt(seq=event.seq, hash=digest)
+            for event, digest in read_life(connection, execution)
+            if event.kind == "execution.corrected"
+        )
+    usage = end.get("usage")
+    return Execution(
+        id=execution,
+        agent=agent,
+        state=state,
+        states=tuple(states),
+        surface=data["surface"],
+        model=data["model"],
+        provider=end.get("provider", data.get("provider")),
+        provider_model=end.get("provider_model"),
+        price_version=end.get("price_version", data.get("price_version")),
+        hold=hold,
+        cost=cost if corrected is None else corrected,
+        estimated=bool(end.get("estimated", 0)) and corrected is None,
+        overrun=bool(end.get("overrun", 0)),
+        reason=end.get("reason", data.get("code")),
+        status=end.get("status"),
+        usage=None if usage is None else read_usage(usage),
+        labels=data.get("labels", {}),
+        receipts=tuple(receipts),
+    )
