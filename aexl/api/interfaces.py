@@ -192,7 +192,7 @@ class Reply(Protocol):
 
     @property
     def finished(self) -> bool:
-        """The answer ended as its dialect says an answer ends, not by a cut."""
+        """The answer ended as its dialect says an answer ends: not by a cut, and not with an error."""
         ...
 
 

@@ -10,6 +10,9 @@ import apsw
 
 SECTOR = 512
 
+Log = list[tuple[str, str, int, bytes]]
+"""What was done, to which file, at which offset (or to which size), with which bytes."""
+
 
 class FaultyDisk(apsw.VFS):
     """Calls ``before`` with each change of a file: ``write``, ``sync`` or ``truncate``, and the file's name."""
@@ -19,25 +22,25 @@ class FaultyDisk(apsw.VFS):
         self.before = before
         super().__init__(name, "")
 
-    def xOpen(self, name, flags):  # noqa: N802 - SQLite's name
+    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802 - SQLite's name
         return _File(self, name, flags)
 
 
 class _File(apsw.VFSFile):
-    def __init__(self, disk: FaultyDisk, name, flags) -> None:
+    def __init__(self, disk: FaultyDisk, name: str | apsw.URIFilename | None, flags: list[int]) -> None:
         self._disk = disk
-        self._name = Path(name.filename() if isinstance(name, apsw.URIFilename) else name or "temporary").name
+        self._name = _file_name(name)
         super().__init__("", name, flags)
 
-    def xWrite(self, data, offset):  # noqa: N802
+    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802
         self._disk.before("write", self._name)
         super().xWrite(data, offset)
 
-    def xSync(self, flags):  # noqa: N802
+    def xSync(self, flags: int) -> None:  # noqa: N802
         self._disk.before("sync", self._name)
         super().xSync(flags)
 
-    def xTruncate(self, size):  # noqa: N802
+    def xTruncate(self, size: int) -> None:  # noqa: N802
         self._disk.before("truncate", self._name)
         super().xTruncate(size)
 
@@ -64,9 +67,10 @@ class Recorded:
     """Every change of the files, in order, to build the disks that a power cut could have left."""
 
     def __init__(self) -> None:
-        self.log: list[tuple[str, str, int, bytes]] = []
+        self.log: Log = []
 
     def disk(self, name: str) -> _RecordingDisk:
+        """Return a file system, registered under ``name`` while it is referred to."""
         return _RecordingDisk(name, self.log)
 
     def survivors(self, upto: int, seed: random.Random) -> dict[str, bytearray]:
@@ -98,6 +102,10 @@ class Recorded:
         return files
 
 
+def _file_name(name: str | apsw.URIFilename | None) -> str:
+    return Path(name.filename() if isinstance(name, apsw.URIFilename) else name or "temporary").name
+
+
 def _apply(files: dict[str, bytearray], name: str, what: str, offset: int, data: bytes) -> None:
     file = files.setdefault(name, bytearray())
     if what == "truncate":
@@ -109,33 +117,33 @@ def _apply(files: dict[str, bytearray], name: str, what: str, offset: int, data:
 
 
 class _RecordingDisk(apsw.VFS):
-    def __init__(self, name: str, log) -> None:
+    def __init__(self, name: str, log: Log) -> None:
         self.name = name
         self.log = log
         super().__init__(name, "")
 
-    def xOpen(self, name, flags):  # noqa: N802
+    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
         return _RecordingFile(self.log, name, flags)
 
-    def xDelete(self, filename, sync_directory):  # noqa: N802
+    def xDelete(self, filename: str, sync_directory: bool) -> None:  # noqa: N802
         self.log.append(("delete", Path(filename).name, 0, b""))
         super().xDelete(filename, sync_directory)
 
 
 class _RecordingFile(apsw.VFSFile):
-    def __init__(self, log, name, flags) -> None:
+    def __init__(self, log: Log, name: str | apsw.URIFilename | None, flags: list[int]) -> None:
         self._log = log
-        self._name = Path(name.filename() if isinstance(name, apsw.URIFilename) else name or "temporary").name
+        self._name = _file_name(name)
         super().__init__("", name, flags)
 
-    def xWrite(self, data, offset):  # noqa: N802
+    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802
         self._log.append(("write", self._name, offset, bytes(data)))
         super().xWrite(data, offset)
 
-    def xSync(self, flags):  # noqa: N802
+    def xSync(self, flags: int) -> None:  # noqa: N802
         super().xSync(flags)
         self._log.append(("sync", self._name, 0, b""))
 
-    def xTruncate(self, size):  # noqa: N802
+    def xTruncate(self, size: int) -> None:  # noqa: N802
         self._log.append(("truncate", self._name, size, b""))
         super().xTruncate(size)

@@ -120,6 +120,7 @@ class ScriptedServer:
         self._host = host
         self._asked = 0
         self._open = 0
+        self._failure: Exception | None = None
         self._changed = trio.Event()
         self._serving = trio.open_nursery()
 
@@ -151,7 +152,11 @@ class ScriptedServer:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
         self._scope.cancel()
-        return await self._serving.__aexit__(kind, error, traceback)
+        try:
+            return await self._serving.__aexit__(kind, error, traceback)
+        finally:
+            if self._failure is not None:
+                raise self._failure
 
     def _change(self) -> None:
         self._changed.set()
@@ -167,6 +172,10 @@ class ScriptedServer:
             await self._converse(stream, transport, number)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # the client left, which a script need not mind
+        except Exception as error:
+            # Raised when the context is left: on the way through trio's server, a cancellation could hide it.
+            self._failure = self._failure or error
+            self._scope.cancel()
         finally:
             transport.socket.close()
             self._open -= 1

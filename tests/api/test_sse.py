@@ -77,7 +77,7 @@ def test_frames_joined_are_the_stream(data):
 
 
 @given(STREAMS, st.lists(st.integers(0, 120), max_size=12))
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_any_slicing_gives_the_same_frames(data, at):
     whole, rest = frames_of([data])
     sliced, sliced_rest = frames_of(cut(data, at))
@@ -86,7 +86,7 @@ def test_any_slicing_gives_the_same_frames(data, at):
 
 
 @given(STREAMS, st.lists(st.integers(0, 120), max_size=12))
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_any_slicing_gives_the_same_frames_also_where_long_frames_are_not_read_again(data, at):
     whole, rest = frames_of([data])
     with pytest.MonkeyPatch.context() as patch:
@@ -97,7 +97,7 @@ def test_any_slicing_gives_the_same_frames_also_where_long_frames_are_not_read_a
 
 
 @given(STREAMS)
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_one_byte_slices_give_the_same_frames(data):
     whole, rest = frames_of([data])
     sliced, sliced_rest = frames_of([data[i : i + 1] for i in range(len(data))])
@@ -106,14 +106,14 @@ def test_one_byte_slices_give_the_same_frames(data):
 
 
 @given(STREAMS)
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_events_are_what_the_html_standard_dispatches(data):
     frames, _ = frames_of([data])
     assert [(frame.data, frame.event) for frame in frames if frame.data is not None] == dispatched(data)
 
 
 @given(STREAMS, st.lists(st.integers(0, 120), max_size=6), st.integers(1, 30))
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_the_limit_falls_on_the_same_frame_however_the_stream_is_cut(data, at, limit):
     def run(pieces):
         framer, raws = Framer(limit), []
@@ -234,11 +234,12 @@ def test_what_was_complete_before_a_frame_that_is_too_long_is_not_lost():
 
 
 def test_a_line_that_never_ends_is_refused_without_reading_it_again_and_again():
-    framer = Framer()
+    limit = 1 << 17
+    framer = Framer(limit)
     started = time.process_time()
-    for _ in range(LIMIT - 1):
+    for _ in range(limit - 1):
         framer.feed(b"x")
-    assert time.process_time() - started < 3  # minutes, if each byte cost a scan
+    assert time.process_time() - started < 1  # many seconds, if each byte cost a scan
     framer.feed(b"x")
     with pytest.raises(TooLong):
         framer.feed(b"x")

@@ -32,8 +32,7 @@ class ModelServer:
         self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
         self.hold = threading.Event()
         self.hold.set()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (_Handler,), {"model_server": self}))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), type("Bound", (_Handler,), {"model_server": self}))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Self:
@@ -47,6 +46,14 @@ class ModelServer:
 
     def bodies(self) -> list[dict[str, object]]:
         return [json.loads(body) for _, _, _, body in self.requests if body]
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+
+    def handle_error(self, *_: object) -> None:
+        """A client that is killed resets its connections."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -45,7 +45,7 @@ class Load:
 
 def events(program):
     lines = program.run("ledger", "export").stdout.splitlines()
-    return [json.loads(json.loads(line)["body"]) for line in lines]
+    return [json.loads(line)["event"] for line in lines]
 
 
 def crash_again_and_again(program, times, seed):

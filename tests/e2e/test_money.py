@@ -132,7 +132,11 @@ def test_an_upstream_that_cuts_a_stream_cuts_it_for_the_client_and_is_billed(ser
 
     settled(served)
     [execution] = served.json("ledger", "show")
-    assert (execution["reason"], execution["estimated"], execution["cost_nanos"]) == ("cut", True, execution["hold_nanos"])
+    assert (execution["reason"], execution["estimated"], execution["cost_nanos"]) == (
+        "cut",
+        True,
+        execution["hold_nanos"],
+    )
 
 
 def test_a_parents_budget_binds_its_children(served):

@@ -59,6 +59,7 @@ class RunningCall:
         self._verdict: Refused | None = None
         self._left = False
         self._settled = False
+        self._finished = False
         self._recorded: list[bytes] = []
         self._size = 0
         self._ready = False
@@ -202,6 +203,7 @@ class RunningCall:
             return (Ending.CUT if good else Ending.REJECTED), error
         if not good:
             return Ending.REJECTED, None
+        self._finished = reply.finished
         ended = reply.finished or reply.usage is not None
         return (Ending.COMPLETED if ended else Ending.CUT), None
 
@@ -248,7 +250,7 @@ class RunningCall:
 
     def _replay(self, outcome: Outcome) -> Replay | None:
         """Return what a repeated request may be answered with: complete successes that fit."""
-        if outcome.ending is not Ending.COMPLETED or self._size > RECORDED:
+        if outcome.ending is not Ending.COMPLETED or not self._finished or self._size > RECORDED:
             return None
         return Replay(
             execution=self.execution,

@@ -16,6 +16,7 @@ from aexl.core.http.reader import RequestReader
 from aexl.core.http.refusal import Refusal
 from aexl.core.http.turn import Turn
 from aexl.core.http.wire import ClientGone, Wire
+from aexl.errors import AexlError
 
 logger = logging.getLogger("aexl.http")
 
@@ -143,7 +144,7 @@ class Connection:
         except BaseExceptionGroup as group:
             # Cancelled, and something failed on the way out: the first goes on, the second must not end the server.
             cancelled, failed = group.split(trio.Cancelled)
-            if cancelled is None or not isinstance(failed, Exception):
+            if cancelled is None or not isinstance(failed, ExceptionGroup):
                 raise
             await self._fail(turn, "the application failed on %s %s while it was cancelled", failed)
             raise cancelled from None
@@ -155,7 +156,10 @@ class Connection:
         return turn
 
     async def _fail(self, turn: Turn, problem: str, error: Exception | None) -> None:
-        logger.error(problem, turn.head.method, turn.head.path.decode("latin-1"), exc_info=error)
+        expected = isinstance(error, AexlError)  # an upstream that cut its stream is news, not a fault of ours
+        level = logging.WARNING if expected else logging.ERROR
+        path = turn.head.path.decode("latin-1")
+        logger.log(level, f"{problem}: %s", turn.head.method, path, error, exc_info=None if expected else error)
         if not turn.complete:
             await turn.refuse(Refusal(500, "internal_error", "the server failed to answer this request"))
 

@@ -50,7 +50,8 @@ _kinds: dict[bytes, _Kind] = {}
 
 
 def _learn(name: bytes) -> _Kind:
-    if not isinstance(name, bytes) or _TOKEN.fullmatch(name) is None:
+    # applications are not type-checked: a name may be a string after all
+    if not isinstance(name, bytes) or _TOKEN.fullmatch(name) is None:  # type: ignore[redundant-expr]  # see above
         raise ValueError(f"{name!r} is not a valid header name")
     kind = _SPECIAL.get(name.lower(), _Kind.PLAIN)
     if len(_kinds) < _KINDS_KEPT:

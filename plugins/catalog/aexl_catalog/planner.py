@@ -126,7 +126,7 @@ def _output_limit(call: Call, entry: Entry) -> tuple[int, int | None]:
     if most is None:
         most = entry.context
     if asked is not None and (most is None or asked <= most):
-        return asked, None
+        return asked, None if call.output_key in call.body else asked  # a gate set it, and the body does not say so
     if most is None:
         raise Refused(
             f"the call's output cannot be bounded: it names no limit, and that of {entry.name!r} is not known; "

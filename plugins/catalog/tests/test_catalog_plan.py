@@ -48,7 +48,15 @@ def entry(price: dict[str, Any] | None = None, **changes: Any) -> Entry:
 def chat(body: dict[str, Any] | bytes | None = None, **changes: Any) -> Call:
     if isinstance(body, bytes):
         return make_call(body, **changes)
-    return make_call({"model": "m", "messages": [{"role": "user", "content": "Hi"}], **(body or {})}, **changes)
+    limit = {"max_completion_tokens": changes["output_limit"]} if changes.get("output_limit") else {}
+    talk = [{"role": "user", "content": "Hi"}]
+    return make_call({"model": "m", "messages": talk, **limit, **(body or {})}, **changes)
+
+
+def test_a_limit_that_a_gate_has_set_is_sent() -> None:
+    call = make_call({"model": "m", "messages": []}, output_limit=50)
+    plan = plan_call(call, [entry()])
+    assert (plan.output_bound, plan.targets[0].output_limit) == (50, 50)
 
 
 def refused(call: Call, *entries: Entry) -> Refused:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar, cast
@@ -128,17 +128,22 @@ class Ledger:
         """
         left = await self.writer.start()
         try:
-            for execution in left:
-                await self.writer.submit(Recover(execution))
-                self.metrics.recovered += 1
-            if left:
-                logger.warning("booked the holds of %d executions that had no end", len(left))
+            await self._recover(left)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._sweep)
                 yield
                 nursery.cancel_scope.cancel()
         finally:
             await self.writer.stop()
+
+    async def _recover(self, left: Sequence[str]) -> None:
+        """Book the holds of executions without an end, all in few transactions."""
+        async with trio.open_nursery() as nursery:
+            for execution in left:
+                nursery.start_soon(self.writer.submit, Recover(execution))
+        self.metrics.recovered += len(left)
+        if left:
+            logger.warning("booked the holds of %d executions that had no end", len(left))
 
     async def reserve(self, call: Call, plan: Plan) -> Hold | Replay:
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -303,6 +308,7 @@ class Ledger:
                 except AexlError as error:
                     logger.warning("the execution %s is past its deadline and cannot be booked: %s", execution, error)
                     continue
-                logger.warning("booked the hold of %s, which was past its deadline", execution)
-                self.metrics.recovered += 1
-                self._land(execution, None, None)
+                if execution in self._flights:  # else it was settled while this was being booked
+                    logger.warning("booked the hold of %s, which was past its deadline", execution)
+                    self.metrics.recovered += 1
+                    self._land(execution, None, None)

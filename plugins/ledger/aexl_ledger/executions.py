@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from aexl.api.ids import uuid7
-from aexl.api.money import Usage
+from aexl.api.money import MAX_AMOUNT, Usage
 from aexl.api.records import Booked, Call, Ending, Hold, Outcome, Plan, Receipt
 from aexl.errors import Refused
 from aexl_ledger.budgets import fit, left, roll
-from aexl_ledger.lifecycle import not_ready, refusal
+from aexl_ledger.lifecycle import not_ready
 from aexl_ledger.operations import ClaimKey, Draft, Operation, check_amount
 from aexl_ledger.state import Claim, State
 from aexl_ledger.windows import MICROS
@@ -55,6 +55,8 @@ def hash_key(key: str) -> bytes:
 
 def shorten(text: str) -> str:
     """Return a name that others chose as an event keeps it: bounded, and valid text."""
+    if len(text) <= LONGEST_NAME and text.isascii():
+        return text
     return text[:LONGEST_NAME].encode("utf-8", "replace").decode()
 
 
@@ -87,7 +89,9 @@ class Reserve(Operation["Hold | InFlight | Stored"]):
         principal = call.principal
         agent = state.agents.get(principal.agent)
         if agent is None:
-            raise refusal(principal.agent, "unknown", None)
+            raise Refused(
+                f"there is no agent {principal.agent!r}: its token should not exist", code="agent_not_ready", status=423
+            )
         refused = not_ready(agent)
         if refused is not None:
             raise refused
@@ -95,7 +99,13 @@ class Reserve(Operation["Hold | InFlight | Stored"]):
             self._found = self._claimed(state, now)
             if self._found is not None:
                 return ()
-        check_amount(plan.hold, "a hold")
+        if type(plan.hold) is not int or not 0 <= plan.hold <= MAX_AMOUNT:
+            raise Refused(
+                f"this call could cost {plan.hold!r} nano-dollars, which is not an amount that can be held: "
+                "ask for fewer tokens",
+                code="amount_out_of_range",
+                status=400,
+            )
         self._hold, self._bound = fit(agent, plan, principal.limits.clamp, now)
         target = plan.targets[0]
         data: dict[str, Any] = {

@@ -78,11 +78,13 @@ class Metrics:
         yield from self.batch.samples()
         yield Sample(name="aexl_ledger_queue", kind="gauge", help="Operations that wait for the ledger.", value=waiting)
         for (state, reason), count in self.settled.items():
-            yield _counter("aexl_settlements_total", "Settlements by kind.", count, state=state, reason=reason)
+            yield _counter("aexl_ledger_settlements_total", "Settlements by kind.", count, state=state, reason=reason)
         for code, count in self.denied.items():
-            yield _counter("aexl_denials_recorded_total", "Refusals given to the ledger, by code.", count, code=code)
-        yield _counter("aexl_overruns_total", "Calls that cost more than was set aside.", self.overruns)
-        yield _counter("aexl_recovered_total", "Executions whose hold was booked for want of an end.", self.recovered)
+            yield _counter("aexl_ledger_denials_total", "Refusals given to the ledger, by code.", count, code=code)
+        yield _counter("aexl_ledger_overruns_total", "Calls that cost more than was set aside.", self.overruns)
+        yield _counter(
+            "aexl_ledger_recovered_total", "Executions whose hold was booked for want of an end.", self.recovered
+        )
         for balance in balances:
             if balance.budget is not None:
                 yield _gauge("aexl_agent_budget_usd", "Total budget.", balance.budget, balance.agent)

@@ -161,7 +161,7 @@ class Writer:
         while self._gathered:
             batch, self._gathered = self._gathered[:LARGEST_BATCH], self._gathered[LARGEST_BATCH:]
             self._deliver(batch, self._execute(batch))
-            self._driver.maintain(False)
+            _run_chore(self._maintain_busy)
 
     def _work(self) -> None:
         """The thread: gather, store, tell; until ``None`` comes."""
@@ -172,7 +172,7 @@ class Writer:
             try:
                 item = self._queue.get() if settled else self._queue.get(timeout=IDLE_SECONDS)
             except queue.Empty:
-                self._driver.maintain(True)
+                _run_chore(self._maintain_idle)
                 settled = True
                 continue
             batch: list[_Request] = []
@@ -192,8 +192,14 @@ class Writer:
                     self._token.run_sync_soon(self._deliver, batch, done)
                 except trio.RunFinishedError:
                     logger.warning("the loop ended before %d answers of the ledger", len(batch))
-                self._driver.maintain(False)
+                _run_chore(self._maintain_busy)
                 settled = False
+
+    def _maintain_idle(self) -> None:
+        self._driver.maintain(True)
+
+    def _maintain_busy(self) -> None:
+        self._driver.maintain(False)
 
     def _execute(self, batch: list[_Request]) -> Done:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from pathlib import Path
 
 import apsw
 import pytest
@@ -123,8 +124,6 @@ broken line
     [("/", "ext4"), ("/database", "ext4"), ("/data/a", "nfs4"), ("/data/with blank/a", "tmpfs"), ("/over", "9p")],
 )
 def test_the_file_system_is_that_of_the_innermost_mount(place, kind):
-    from pathlib import Path
-
     assert filesystem(Path(place), MOUNTS) == kind
 
 

@@ -141,7 +141,11 @@ def test_a_second_process_is_told_who_has_the_ledger(tmp_path):
         assert child.stdout is not None
         assert child.stdout.readline() == b"ready\n"
         second = subprocess.run(
-            [sys.executable, "-c", HOLDER, str(path)], stdin=subprocess.DEVNULL, capture_output=True, text=True
+            [sys.executable, "-c", HOLDER, str(path)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert second.returncode == 1
         assert f"the process {child.pid} has the ledger" in second.stderr

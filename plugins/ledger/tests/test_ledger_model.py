@@ -62,7 +62,8 @@ class LedgerMachine(RuleBasedStateMachine):
     ended = Bundle("ended")
 
     @initialize(
-        budgets=st.tuples(*[st.none() | st.integers(0, 300)] * 3), dailies=st.tuples(*[st.none() | st.integers(0, 150)] * 3)
+        budgets=st.tuples(*[st.none() | st.integers(0, 300)] * 3),
+        dailies=st.tuples(*[st.none() | st.integers(0, 150)] * 3),
     )
     def begin(self, budgets, dailies) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="aexl-model-"))
@@ -78,9 +79,7 @@ class LedgerMachine(RuleBasedStateMachine):
             parent = name
 
     def opened(self) -> SqliteDriver:
-        driver = SqliteDriver(
-            self.folder / "ledger.db", LedgerOptions(low_water=0, ballast=0), clock=lambda: self.now
-        )
+        driver = SqliteDriver(self.folder / "ledger.db", LedgerOptions(low_water=0, ballast=0), clock=lambda: self.now)
         self.found = driver.open().results
         return driver
 
@@ -122,7 +121,10 @@ class LedgerMachine(RuleBasedStateMachine):
         if execution is None:
             return None
         charge = Charge(
-            state="released" if released else "committed", amount=0 if released else cost, estimated=False, reason="usage"
+            state="released" if released else "committed",
+            amount=0 if released else cost,
+            estimated=False,
+            reason="usage",
         )
         booked = self.do(Settle(execution, make_outcome(charge=charge), None, None, 10**9))
         assert isinstance(booked, Booked)

@@ -7,6 +7,7 @@ import json
 import apsw
 import pytest
 
+from aexl.errors import Unavailable
 from aexl.testing.factories import make_call, make_outcome, make_plan
 from aexl_ledger.aftermath import Correct
 from aexl_ledger.agents import CreateAgent, NewAgent
@@ -51,14 +52,14 @@ def test_a_ledger_that_nobody_touched_holds(path):
 @pytest.mark.parametrize(
     ("statement", "seq"),
     [
-        ("UPDATE events SET body = replace(body, '\"alice\"', '\"alicf\"') WHERE seq = 5", 5),
+        ("UPDATE events SET body = CAST(replace(body, '\"alice\"', '\"alicf\"') AS BLOB) WHERE seq = 5", 5),
         ("UPDATE events SET hash = zeroblob(32) WHERE seq = 7", 7),
         ("DELETE FROM events WHERE seq = 9", 9),
         ("DELETE FROM events WHERE seq = 1", 1),
         ("UPDATE events SET seq = -seq WHERE seq IN (3, 4)", None),
-        ("UPDATE executions SET cost = cost + 1 WHERE began = 7", 14),
-        ("DELETE FROM executions WHERE began = 7", 14),
-        ("UPDATE executions SET upstream_id = 'stolen' WHERE began = 7", 14),
+        ("UPDATE executions SET cost = cost + 1 WHERE began = 7", 15),
+        ("DELETE FROM executions WHERE began = 7", 15),
+        ("UPDATE executions SET upstream_id = 'stolen' WHERE began = 7", 15),
     ],
 )
 def test_an_edited_or_missing_row_is_named(path, statement, seq):
@@ -105,7 +106,9 @@ def test_an_event_that_was_rewritten_with_all_hashes_after_it_still_has_to_make_
         subject = "nobody" if seq == 14 else event.subject
         body = encode(seq, event.time, event.kind, subject, event.data)
         previous = link(previous, body)
-        connection.execute("UPDATE events SET body = ?, hash = ?, subject = ? WHERE seq = ?", (body, previous, subject, seq))
+        connection.execute(
+            "UPDATE events SET body = ?, hash = ?, subject = ? WHERE seq = ?", (body, previous, subject, seq)
+        )
     connection.close()
     verdict = verify(path)
     assert (verdict.ok, verdict.first_bad) == (False, 14)
@@ -165,8 +168,6 @@ def test_an_export_that_was_cut_off_at_the_end_passes_and_has_fewer_events(path)
 
 def test_a_ledger_whose_last_event_was_changed_is_not_appended_to(path):
     change(path, "UPDATE events SET hash = zeroblob(32) WHERE seq = 20")
-    from aexl.errors import Unavailable
-
     with pytest.raises(Unavailable, match="damaged at event 20"):
         SqliteDriver(path, LedgerOptions(low_water=0, ballast=0)).open()
 

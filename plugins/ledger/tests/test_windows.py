@@ -42,9 +42,7 @@ def test_a_midnight_that_does_not_exist_is_the_moment_of_the_gap():
     assert end - start == 23 * HOUR
 
 
-@pytest.mark.parametrize(
-    ("year", "month", "days"), [(2026, 2, 28), (2028, 2, 29), (2026, 12, 31), (2026, 4, 30)]
-)
+@pytest.mark.parametrize(("year", "month", "days"), [(2026, 2, 28), (2028, 2, 29), (2026, 12, 31), (2026, 4, 30)])
 def test_a_month_has_all_its_days(year, month, days):
     start, end = bounds(micros(year, month, days, 23), "UTC", "month")
     assert start == micros(year, month, 1)

@@ -15,7 +15,7 @@ from aexl_providers.failures import provider_failure
 from aexl_providers.streams import BodyReader, StreamReader, stream_reader
 
 MAX_READ: Final = 32 << 20
-"""Of a JSON answer that is longer (64 MiB of it may pass), the usage is not read."""
+"""Bytes of a JSON answer; one that is longer passes, but its usage is not read."""
 
 CLOSING_SECONDS: Final = 2.0
 

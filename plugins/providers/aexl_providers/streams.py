@@ -17,6 +17,7 @@ import msgspec
 
 from aexl.api import Surface, Usage
 from aexl.api.sse import Frame, Framer
+from aexl_providers.nulls import strip_null_usage
 from aexl_providers.usage import (
     ChatUsage,
     Implausible,
@@ -36,11 +37,7 @@ MAX_FRAME: Final = 32 << 20
 
 _USAGE_OBJECT: Final = re.compile(rb'"usage"\s*:\s*\{')
 _USAGE_VALUE: Final = re.compile(rb"\s*:\s*(?:null\b|(\{))")
-_NULL: Final = re.compile(rb"\s*:\s*null\b")
-_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _TERMINAL: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
-_BACKSLASH: Final = 0x5C
-_COMMA: Final = 0x2C
 _FREE: Final = Usage()
 _NO_TOOLS: Final[Mapping[str, int]] = {}
 
@@ -54,6 +51,7 @@ class _ChatBody(msgspec.Struct):
 
 class _Response(msgspec.Struct):
     id: object = None
+    status: object = None
     usage: msgspec.Raw = msgspec.Raw()
     service_tier: object = None
     output: list[OutputItem] | None = None
@@ -138,7 +136,7 @@ class BodyReader:
                     self.usage = from_messages(_MESSAGES_USAGE.decode(message.usage))
             elif self._surface == "responses":
                 response = _RESPONSE.decode(body)
-                self.finished = True
+                self.finished = response.status != "failed"
                 self.upstream_id = response.id if isinstance(response.id, str) else None
                 self.usage = _response_usage(response)
             elif self._surface in ("count", "stored"):
@@ -158,16 +156,23 @@ class StreamReader:
     Attributes:
         usage: What was consumed, as far as the stream has said it.
         upstream_id: The id of a response.
-        finished: The stream has ended as its dialect says.
+        ended: The stream has ended as its dialect says.
+        failed: An event in it says that there is no good answer.
     """
 
-    __slots__ = ("_framer", "finished", "upstream_id", "usage")
+    __slots__ = ("_framer", "ended", "failed", "upstream_id", "usage")
 
     def __init__(self) -> None:
         self._framer = Framer(MAX_FRAME)
         self.usage: Usage | None = None
         self.upstream_id: str | None = None
-        self.finished = False
+        self.ended = False
+        self.failed = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether the stream was an answer to its end; one that ends with an error is not."""
+        return self.ended and not self.failed
 
     def feed(self, data: bytes) -> bytes:
         """Return the frames that ``data`` completes, as they are to be sent on; perhaps nothing.
@@ -218,7 +223,7 @@ class ChatReader(StreamReader):
         if start >= 0:
             return self._pass_usage(frame, start)
         if b"[DONE]" in raw and (frame.data or b"").strip() == b"[DONE]":
-            self.finished = True
+            self.ended = True
         elif b'"error"' in raw:
             self._read_error(frame)
         return raw
@@ -251,7 +256,7 @@ class ChatReader(StreamReader):
 
     def _read_error(self, frame: Frame) -> None:
         try:
-            self.finished = self.finished or _CHAT.decode(frame.data or b"").error is not None
+            self.failed = self.failed or _CHAT.decode(frame.data or b"").error is not None
         except _Wrong:
             return  # it was text, or nonsense that the client will see as well
 
@@ -266,7 +271,8 @@ class ResponsesReader(StreamReader):
         if b'"response.completed"' in raw or b'"response.incomplete"' in raw or b'"response.failed"' in raw:
             event = _RESPONSES_EVENT.decode(frame.data or b"")
             if event.type in _TERMINAL:
-                self.finished = True
+                self.ended = True
+                self.failed = event.type == "response.failed"
                 if event.response is not None:
                     self._keep_id(event.response)
                     self.usage = _response_usage(event.response)
@@ -275,7 +281,7 @@ class ResponsesReader(StreamReader):
             if event.response is not None:
                 self._keep_id(event.response)
         elif b'"error"' in raw and _RESPONSES_EVENT.decode(frame.data or b"").type == "error":
-            self.finished = True
+            self.failed = True
 
     def _keep_id(self, response: _Response) -> None:
         if isinstance(response.id, str):
@@ -312,7 +318,8 @@ class MessagesReader(StreamReader):
         elif event.type == "message_delta":
             self._complete = self._report(event.usage) or self._complete
         elif event.type in ("message_stop", "error"):
-            self.finished = True
+            self.ended = True
+            self.failed = self.failed or event.type == "error"
             self._end()
 
     def _report(self, raw: msgspec.Raw) -> bool:
@@ -334,37 +341,3 @@ def stream_reader(surface: Surface, injected: bool, tools: Mapping[str, int] = _
     if surface == "messages":
         return MessagesReader()
     return ChatReader(injected, tools)
-
-
-def strip_null_usage(raw: bytes) -> bytes:
-    """Return an event without the ``"usage":null`` of its outermost object, nothing else changed.
-
-    A quote that no backslash precedes begins or ends a string, and after one that
-    ends a string no letter can follow; so the word in such quotes is a key, or a value, never text.
-    """
-    start = raw.find(b'"usage"')
-    while start >= 0:
-        value = _NULL.match(raw, start + 7)
-        if value is not None and raw[start - 1] != _BACKSLASH and _is_outermost(raw, start, value.end()):
-            return _without(raw, start, value.end())
-        start = raw.find(b'"usage"', start + 7)
-    return raw
-
-
-def _without(raw: bytes, start: int, end: int) -> bytes:
-    """Return the event without a member of its object, and without one of the commas beside it."""
-    if raw[start - 1] == _COMMA:
-        return raw[: start - 1] + raw[end:]
-    before = raw[:start].rstrip(b" \t\r\n")
-    if before.endswith(b","):
-        return before[:-1] + raw[end:]
-    after = raw[end:].lstrip(b" \t\r\n")
-    return raw[:start] + after[1:].lstrip(b" \t\r\n") if after.startswith(b",") else raw[:start] + raw[end:]
-
-
-def _is_outermost(raw: bytes, start: int, end: int) -> bool:
-    # What is open at the key must still be closed: exactly one brace left means one object open.
-    if raw.count(b"}", end) == 1:
-        return True
-    opened = _STRING.sub(b"", raw[:start])
-    return opened.count(b"{") - opened.count(b"}") == 1 and opened.count(b"[") == opened.count(b"]")

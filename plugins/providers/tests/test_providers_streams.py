@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aexl.api import Usage
+from aexl_providers.nulls import strip_null_usage
 from aexl_providers.streams import (
     BodyReader,
     ChatReader,
@@ -18,7 +19,6 @@ from aexl_providers.streams import (
     ResponsesReader,
     StreamReader,
     stream_reader,
-    strip_null_usage,
 )
 
 DELTA = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"He said \\"usage\\":null"}}],"usage":null}\n\n'
@@ -107,14 +107,16 @@ def test_a_message_that_ends_after_its_beginning_has_no_usage(end: bytes) -> Non
     reader = MessagesReader()
     feed(reader, BEGINNING + end)
     assert reader.usage is None
-    assert reader.finished is bool(end)
+    assert reader.ended is bool(end)
+    assert reader.finished is (b"message_stop" in end)
 
 
 @pytest.mark.parametrize("kind", ["incomplete", "failed"])
 def test_a_response_may_end_in_other_ways(kind: str) -> None:
     reader = ResponsesReader()
     feed(reader, RESPONSES.replace(b"response.completed", f"response.{kind}".encode()))
-    assert reader.finished
+    assert reader.ended
+    assert reader.finished is (kind == "incomplete")
     assert reader.usage == RESPONSES_USAGE
 
 
@@ -133,10 +135,11 @@ def test_the_id_of_a_response_is_known_from_its_first_event() -> None:
         ("messages", b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error"}}\n\n'),
     ],
 )
-def test_an_error_event_ends_a_stream(surface: str, error: bytes) -> None:
+def test_a_stream_with_an_error_event_is_no_finished_answer(surface: str, error: bytes) -> None:
     reader = stream_reader(surface, False)  # type: ignore[arg-type]  # parameters are plain strings
     assert reader.feed(error) == error
-    assert reader.finished
+    assert reader.failed
+    assert not reader.finished
     assert reader.usage is None
 
 
