@@ -37,7 +37,7 @@ from aexl.core.events import Hub
 from aexl.core.lifespan import lifespans
 from aexl.core.providers import build_providers
 from aexl.core.surroundings import Surroundings
-from aexl.errors import PluginError, Refused
+from aexl.errors import ConfigError, PluginError, Refused
 
 if TYPE_CHECKING:
     import httpx
@@ -199,8 +199,11 @@ class LocalHost:
 
     async def _apply(self, config: LoadedConfig) -> None:
         kinds = {kind.name: kind for kind in self.registry.every("aexl_provider_types", ProviderType)}
-        providers = build_providers(config, kinds, self._wrap)
-        commits = [await item.prepare(config) for item in self._reloadables()]
+        try:
+            providers = build_providers(config, kinds, self._wrap)
+            commits = [await item.prepare(config) for item in self._reloadables()]
+        except ConfigError as error:
+            raise config.locate(error) from error
         self.current = config
         self.path.providers = providers
         self.path.options = config.section(CallOptions)

@@ -56,6 +56,32 @@ def test_a_broken_file_leaves_the_old_configuration_and_names_the_line(program):
     assert post(program, token, "mine").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("price", '{ input = "-1", output = "0" }'),
+        ("price", "{ input = 1.5, output = 0 }"),
+        ("price", '{ input = "nan", output = "0" }'),
+        ("price", '{ input = "99999999", output = "0" }'),
+        ("price", '{ input = "0.0000001", output = "0" }'),
+        ("provider", '"nobody"'),
+    ],
+)
+def test_a_wrong_value_keeps_the_old_configuration_and_names_value_and_line(program, key, value):
+    program.configure(DEAR.format(price=1))
+    program.start()
+    text = (program.home / "aexl.toml").read_text()
+    line = 1 + next(n for n, found in enumerate(text.splitlines()) if found == "[models.mine]")
+    good = text.splitlines()
+    place = next(n for n in range(line, len(good)) if good[n].startswith(f"{key} ="))
+    good[place] = f"{key} = {value}"
+    (program.home / "aexl.toml").write_text("\n".join(good))
+    done = program.run("models", "reload", check=False)
+
+    assert done.returncode == 3, done.stderr
+    assert f"aexl.toml:{place + 1}: models.mine.{key}" in done.stderr
+
+
 def test_a_model_that_was_removed_is_gone_after_the_reload(program):
     program.configure(DEAR.format(price=1))
     program.start()

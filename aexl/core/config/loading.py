@@ -50,9 +50,11 @@ class LoadedConfig:
         sections: Mapping[type[object], object],
         mappings: Mapping[type[object], Mapping[str, object]],
         values: Mapping[str, object],
+        layers: Sequence[Layer] = (),
     ) -> None:
         self._sections = dict(sections)
         self._mappings = dict(mappings)
+        self._layers = layers
         self.values = values
         canonical = msgspec.json.encode(values, order="sorted", enc_hook=str)
         self.digest = hashlib.sha256(canonical).hexdigest()
@@ -65,6 +67,16 @@ class LoadedConfig:
     def mapping(self, model: type[T]) -> Mapping[str, T]:
         """Return a keyed section."""
         return self._mappings.get(model, {})  # type: ignore[return-value]  # filled with instances of the key
+
+    def locate(self, error: ConfigError) -> ConfigError:
+        """Return the error with file and line for each problem that a plugin found in these values."""
+        check = _Check(self._layers)
+        for problem in error.problems:
+            if problem.source:
+                check.problems.append(problem)
+            else:
+                check.report(_split_key(problem.key, self.values), problem.message)
+        return ConfigError(check.problems)
 
 
 def read_layer(path: Path, *, text: str | None = None, project: bool = False) -> Layer | None:
@@ -131,6 +143,15 @@ class _Check:
         line = find_line(layer.text, path) if layer and layer.text else None
         name = layer.name if layer else ""
         self.problems.append(Problem(key=".".join(path), message=message, source=name, line=line))
+
+
+def _split_key(key: str, table: object) -> tuple[str, ...]:
+    """Take a dotted key apart along the names that exist, which may have dots themselves."""
+    if isinstance(table, Mapping):
+        for name, below in table.items():
+            if key == name or key.startswith(f"{name}."):
+                return (name, *_split_key(key[len(name) + 1 :], below))
+    return tuple(key.split(".")) if key else ()
 
 
 def _sets(table: object, path: tuple[str, ...]) -> bool:
@@ -224,4 +245,4 @@ def _build(sections: Sequence[ConfigSection], values: Mapping[str, object], chec
         }
     if check.problems:
         raise ConfigError(check.problems)
-    return LoadedConfig(instances, mappings, values)
+    return LoadedConfig(instances, mappings, values, check.layers)

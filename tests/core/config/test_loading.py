@@ -7,7 +7,7 @@ import pytest
 
 from aexl.api import ConfigSection
 from aexl.core.config.loading import load_config
-from aexl.errors import ConfigError
+from aexl.errors import ConfigError, Problem
 
 
 class Inner(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,6 +127,13 @@ def test_open_sections_keep_keys_of_others(home):
     config = load(home, "[items.a]\nprice = '1'\ncolour = 'red'\n")
 
     assert config.mapping(Item) == {"a": Item(price="1", options={"colour": "red"})}
+
+
+def test_a_problem_that_a_plugin_found_later_gets_its_line(home):
+    config = load(home, "[items.plain]\nprice = '1'\n[items.\"with.dots\"]\nprice = '2'\n")
+    found = config.locate(ConfigError([Problem(key="items.with.dots.price", message="is too low")]))
+
+    assert str(found) == f"{home}/aexl.toml:4: items.with.dots.price: is too low"
 
 
 def test_a_wrong_variable_names_the_environment(home):
