@@ -504,12 +504,17 @@ class Subscriber:
 
     Publishing never waits: when ``buffer`` events are unread, further ones are
     dropped and counted. What must not be lost belongs into the ledger.
+
+    Attributes:
+        wants: Asked before an event is put into the buffer, so that a subscriber
+            that nobody listens to at the moment costs nothing. Must not wait.
     """
 
     name: str
     events: tuple[type[object], ...]
     handle: Callable[[object], Awaitable[None]]
     buffer: int = 256
+    wants: Callable[[], bool] = lambda: True
 
 
 class Answer(Protocol):

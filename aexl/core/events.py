@@ -22,7 +22,7 @@ class Hub:
     def publish(self, event: object) -> None:
         """Put an event into the buffers of who wants it; where one is full, drop and count it."""
         for subscriber, queue in self._queues:
-            if isinstance(event, subscriber.events):
+            if isinstance(event, subscriber.events) and subscriber.wants():
                 try:
                     queue.send_nowait(event)
                 except trio.WouldBlock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -59,9 +60,16 @@ class RunningCall:
         self._verdict: Refused | None = None
         self._left = False
         self._settled = False
+        self._delivered = False
         self._finished = False
         self._recorded: list[bytes] = []
         self._size = 0
+        self._started = 0.0
+        self._first_byte: float | None = None
+        self._target = targets[0][0]
+        self._reply: Reply | None = None
+        self._ending = Ending.UNSENT
+        self._failure: CallError | None = None
         self._ready = False
         self._waiting: trio.lowlevel.Task | None = None
 
@@ -83,6 +91,7 @@ class RunningCall:
 
     def delivered(self) -> None:
         """Hear that the client has everything."""
+        self._delivered = True
         self._path.book.delivered(self.execution, True)
 
     @property
@@ -92,6 +101,8 @@ class RunningCall:
 
     def leave(self) -> None:
         """Hear that nobody reads the answer any more: drain the upstream within bounds, or end it now."""
+        if not self._delivered:
+            self._path.book.delivered(self.execution, False)
         if self._left or self._settled:
             return
         self._left = True
@@ -109,52 +120,57 @@ class RunningCall:
         self._scope.cancel()
 
     async def run(self) -> None:
-        """Dispatch, read and settle. Never raises: what went wrong is in ``error`` or ends the pipe."""
-        started = trio.current_time()
-        reply: Reply | None = None
-        target = self._targets[0][0]
-        first_byte: float | None = None
-        ending, failure = Ending.UNSENT, None
-        with self._scope:
-            for target, provider in self._targets:
-                target = self._granted(target)
-                try:
-                    async with provider.open(self.call, target) as reply:
-                        ending = Ending.LOST
-                        first_byte = trio.current_time() - started
-                        ending, failure = await self._read(reply)
-                except ProviderFailed as error:
-                    failure = error
-                    ending = Ending.UNSENT if error.charged == "no" else Ending.LOST
-                    reply = None
-                    if ending is Ending.UNSENT:
-                        continue
-                except Exception as error:
-                    logger.exception("provider %s failed in a way it must not", target.provider)
-                    failure, ending = _broken(target, error), Ending.LOST
-                break
+        """Dispatch, read and settle. What went wrong is in ``error`` or ends the pipe; only cancellation is raised."""
+        self._started = trio.current_time()
+        try:
+            with self._scope:
+                await self._dispatch()
+        except trio.Cancelled:  # the host goes down
+            self._ended(self._cancelled_ending(), self._timed_out())
+            await self._settle()
+            raise
         if self._scope.cancelled_caught:
-            ending = self._cancelled_ending(reply)
-            failure = self._verdict or self._timed_out()
+            self._ended(self._cancelled_ending(), self._verdict or self._timed_out())
+        await self._settle()
+
+    def _ended(self, ending: Ending, failure: CallError | None) -> None:
+        self._ending = ending
+        self._failure = failure
+
+    async def _dispatch(self) -> None:
+        """Open one target after the other, until one may have taken the call; read its answer."""
+        for target, provider in self._targets:
+            self._target = target = self._granted(target)
+            try:
+                async with provider.open(self.call, target) as reply:
+                    self._reply = reply
+                    self._first_byte = trio.current_time() - self._started
+                    self._ended(*await self._read(reply))
+            except ProviderFailed as error:
+                self._reply = None
+                self._ended(Ending.UNSENT if error.charged == "no" else Ending.LOST, error)
+                if error.charged == "no":
+                    continue
+            except Exception as error:
+                logger.exception("provider %s failed in a way it must not", target.provider)
+                self._ended(Ending.LOST, _broken(target, error))
+            return
+
+    def _outcome(self) -> Outcome:
+        reply, ending = self._reply, self._ending
         usage = reply.usage if reply else None
-        outcome = Outcome(
+        exact = usage is not None and ending is Ending.COMPLETED
+        delivered = 0 if exact else self._bound()
+        return Outcome(
             ending=ending,
-            charge=charge(
-                self.plan,
-                self.hold,
-                target,
-                ending=ending,
-                usage=usage,
-                delivered=self._delivered() if usage is None or ending is not Ending.COMPLETED else 0,
-            ),
+            charge=charge(self.plan, self.hold, self._target, ending=ending, usage=usage, delivered=delivered),
             usage=usage,
-            target=target,
+            target=self._target,
             status=reply.status if reply else None,
-            seconds=trio.current_time() - started,
-            first_byte=first_byte,
+            seconds=trio.current_time() - self._started,
+            first_byte=self._first_byte,
             upstream_id=reply.upstream_id if reply else None,
         )
-        await self._settle(outcome, failure)
 
     def _granted(self, target: Target) -> Target:
         """Return the target with the output limit that the hold covers."""
@@ -207,29 +223,29 @@ class RunningCall:
         ended = reply.finished or reply.usage is not None
         return (Ending.COMPLETED if ended else Ending.CUT), None
 
-    def _cancelled_ending(self, reply: Reply | None) -> Ending:
-        if reply is None or (not self._ready and not self._recorded):
+    def _cancelled_ending(self) -> Ending:
+        if self._reply is None or (not self._ready and not self._recorded):
             return Ending.LOST
         return Ending.LEFT if self._left or self._verdict else Ending.CUT
 
     def _timed_out(self) -> ProviderFailed:
         return ProviderFailed("the call took longer than it may", code="call_timeout", status=504, charged="unknown")
 
-    def _delivered(self) -> int:
+    def _bound(self) -> int:
         """Return the most output tokens that can have arrived; bytes beyond the record count whole."""
         return bound_output(self._recorded) + max(0, self._size - RECORDED if self.stream else 0)
 
-    async def _settle(self, outcome: Outcome, failure: CallError | None) -> None:
-        """Book once, then let the reader go on. Shielded: a host that stops settles too."""
-        trouble: BaseException | None = failure
-        with trio.CancelScope(shield=True):
-            try:
-                self.booked = await self._path.book.settle(self.hold, outcome, self._replay(outcome))
-            except AexlError as error:
-                trouble = _unbooked(error)
-            except Exception:
-                logger.exception("settling execution %s failed", self.execution)
-                trouble = _unbooked(None)
+    async def _settle(self) -> None:
+        """Book once, then let the reader go on."""
+        outcome = self._outcome()
+        trouble: BaseException | None = self._failure
+        try:
+            self.booked = await self._book(outcome)
+        except AexlError as error:
+            trouble = _unbooked(error)
+        except Exception:
+            logger.exception("settling execution %s failed", self.execution)
+            trouble = _unbooked(None)
         self._settled = True
         for lease in reversed(self._leases):
             lease.close(outcome)
@@ -247,6 +263,15 @@ class RunningCall:
         else:
             self.chunks = Whole(self._recorded)
         self._begin()
+
+    async def _book(self, outcome: Outcome) -> Booked:
+        """Settle, also in a host that is being cancelled; a shield is dear, and seldom needed."""
+        book, answer = self._path.book, self._replay(outcome)
+        if trio.current_effective_deadline() == -inf:
+            scope = trio.CancelScope(shield=True)
+            with scope:
+                return await book.settle(self.hold, outcome, answer)
+        return await book.settle(self.hold, outcome, answer)
 
     def _replay(self, outcome: Outcome) -> Replay | None:
         """Return what a repeated request may be answered with: complete successes that fit."""

@@ -112,14 +112,17 @@ class ActivityHub:
     def subscriber(self) -> Subscriber:
         """Return what the hook ``aexl_subscribers`` answers with."""
         events = (CallAdmitted, CallDenied, CallSettled)
-        return Subscriber(name="activity", events=events, handle=self.handle, buffer=1024)
+        return Subscriber(name="activity", events=events, handle=self.handle, buffer=1024, wants=self.is_watched)
+
+    def is_watched(self) -> bool:
+        """Return whether anybody watches; events that nobody sees cost nothing."""
+        return bool(self._watchers)
 
     async def handle(self, event: object) -> None:
         """Tell every watcher."""
-        if self._watchers:
-            data = describe(event)
-            for watcher in self._watchers:
-                watcher.tell(data)
+        data = describe(event)
+        for watcher in self._watchers:
+            watcher.tell(data)
 
     @property
     def is_full(self) -> bool:

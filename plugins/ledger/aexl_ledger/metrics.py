@@ -30,6 +30,11 @@ class Histogram:
         self._counts[bisect_left(self._bounds, value)] += 1
         self._sum += value
 
+    @property
+    def count(self) -> int:
+        """How many values were counted."""
+        return sum(self._counts)
+
     def samples(self) -> Iterator[Sample]:
         """Return the histogram as Prometheus wants it."""
         total = 0

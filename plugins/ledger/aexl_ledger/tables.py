@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Final
 
 import apsw
@@ -61,7 +62,7 @@ def write_rows(connection: apsw.Connection, table: str, rows: Sequence[Row]) -> 
     """Insert rows, or replace those that have the same key."""
     for first in range(0, len(rows), MOST_ROWS):
         some = rows[first : first + MOST_ROWS]
-        connection.execute(_insert(table, len(some)), [value for row in some for value in row])
+        connection.execute(_insert(table, len(some)), tuple(chain.from_iterable(some)))
 
 
 def write_batch(connection: apsw.Connection, state: State, batch: Batch) -> None:

@@ -120,6 +120,7 @@ def failing_all(folder: Path, step: int, first: int, errors: list[type[Exception
 ERRORS: list[type[Exception]] = [apsw.IOError, apsw.FullError]
 
 
+@pytest.mark.slow
 def test_a_write_or_sync_that_fails_loses_and_doubles_nothing(tmp_path):
     assert failing_all(tmp_path, step=31, first=1, errors=ERRORS) > 10
 
@@ -164,6 +165,7 @@ def explore(folder: Path, states: int, seed: int) -> int:
     return states
 
 
+@pytest.mark.slow
 def test_a_power_cut_loses_nothing_that_was_acknowledged(tmp_path):
     assert explore(tmp_path, states=60, seed=1) == 60
 
@@ -261,6 +263,7 @@ def fill(path: Path) -> None:
                 return
 
 
+@pytest.mark.slow
 def test_on_a_full_disk_open_holds_are_settled_and_new_calls_wait_for_space(small_disk, monkeypatch):
     monkeypatch.setattr("aexl_ledger.sqlite.SPACE_SECONDS", 0.0)
     driver = SqliteDriver(small_disk / "ledger.db", LedgerOptions(low_water=0))

@@ -133,6 +133,7 @@ trio.run(main)
 """
 
 
+@pytest.mark.slow
 def test_a_second_process_is_told_who_has_the_ledger(tmp_path):
     path = tmp_path / "ledger.db"
     with subprocess.Popen(

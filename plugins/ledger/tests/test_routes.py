@@ -337,8 +337,12 @@ async def test_activity_can_only_be_read(watch, autojump_clock):
     await client.read()
 
 
-async def test_nothing_is_encoded_while_nobody_watches(hub):
-    await hub.handle(object())
+def test_events_are_wanted_only_while_somebody_watches(hub):
+    wants = hub.subscriber().wants
+    assert not wants()
+    with hub.watch():
+        assert wants()
+    assert not wants()
 
 
 def test_the_subscriber_asks_for_calls_and_nothing_else(hub):

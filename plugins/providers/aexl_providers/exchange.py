@@ -95,6 +95,9 @@ class Exchange:
             return
         stream = self._response.stream
         assert isinstance(stream, httpx.AsyncByteStream)
+        if self._reply.chunks.complete:  # the common case, and a cancel scope is dear
+            await stream.aclose()
+            return
         with trio.move_on_after(CLOSING_SECONDS, shield=True):
             await self._reply.chunks.aclose()
             await stream.aclose()
@@ -147,19 +150,25 @@ def _is_event_stream(headers: Headers) -> bool:
 
 
 class Chunks(trio.abc.ReceiveChannel[bytes]):
-    """The pieces of a body, in the order in which they arrive."""
+    """The pieces of a body, in the order in which they arrive.
+
+    Attributes:
+        ended: Nothing is left to read.
+        complete: All of it has been read, to its proper end.
+    """
 
     def __init__(self, provider: str, stream: httpx.AsyncByteStream) -> None:
         self._provider = provider
         self._pieces: AsyncIterator[bytes] = stream.__aiter__()
         self._closed = False
-        self._ended = False
+        self.ended = False
+        self.complete = False
 
     async def _next(self) -> bytes | None:
         """Return the next piece that is not empty, or ``None`` at the end."""
         if self._closed:
             raise trio.ClosedResourceError
-        if self._ended:
+        if self.ended:
             return None
         try:
             while True:
@@ -167,10 +176,10 @@ class Chunks(trio.abc.ReceiveChannel[bytes]):
                 if piece:
                     return piece
         except StopAsyncIteration:
-            self._ended = True
+            self.ended = self.complete = True
             return None
         except httpx.TransportError as error:
-            self._ended = True
+            self.ended = True
             raise provider_failure(self._provider, error, answered=True) from error
 
     async def aclose(self) -> None:
@@ -242,7 +251,7 @@ class EventChunks(Chunks):
             try:
                 events = self._reader.feed(piece)
             except Invalid as error:
-                self._ended = True
+                self.ended = True
                 raise ProviderFailed(
                     f"the provider {self._provider!r}: {error}",
                     code="upstream_protocol",

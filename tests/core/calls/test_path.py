@@ -309,6 +309,22 @@ async def test_a_host_that_stops_settles_what_runs(autojump_clock):
     assert setting.outcome.charge.estimated
 
 
+async def test_a_host_that_is_cancelled_settles_what_runs(autojump_clock):
+    setting = Setting(FakeReply(head_waits=trio.Event()))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(setting.path.serve)
+
+        async def client():
+            async with setting.path.call(make_call()):
+                pytest.fail("no head came")
+
+        nursery.start_soon(client)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert setting.path.in_flight == 0
+    assert setting.outcome.charge.estimated
+
+
 async def test_a_provider_that_breaks_its_promise_does_not_break_the_host():
     class Broken(FakeProvider):
         def open(self, call, target):
@@ -359,6 +375,16 @@ async def test_a_repeated_key_is_answered_from_the_book():
             assert second.replayed
             assert await read(second) == b"once"
     assert len(setting.provider.calls) == 1
+
+
+async def test_the_book_hears_what_was_delivered_and_what_was_not():
+    setting = Setting(FakeReply(chunks=(b"1",), usage=USED))
+    async with setting.running() as path:
+        async with path.call(make_call()) as answer:
+            answer.delivered()
+        async with path.call(make_call()):
+            pass
+    assert [complete for _, complete in setting.book.deliveries] == [True, False]
 
 
 async def test_subscribers_hear_of_admission_and_settlement():
