@@ -18,12 +18,14 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from venv import EnvBuilder
 
 ROOT: Final = Path(__file__).parents[2]
 PATCHES: Final = Path(__file__).parent
@@ -71,24 +73,36 @@ def copy_tree(folder: Path) -> None:
             shutil.copy2(source, target)
 
 
+def make_environment(venv: Path, tree: Path) -> str:
+    """Make an environment with our packages and the tree's sources; return its Python.
+
+    Tests start ``aexl`` as a program too, with an environment made from nothing,
+    so that no variable could lead it to the copy.
+    """
+    EnvBuilder(symlinks=True).create(venv)
+    python, script = venv / "bin" / "python", venv / "bin" / "aexl"
+    script.write_text(f"#!{python}\nfrom aexl.__main__ import main\n\nmain()\n")
+    script.chmod(0o755)
+    sources = [tree, *sorted(path.parent for path in tree.glob("plugins/*/aexl_*"))]
+    (libraries,) = venv.glob("lib/python*/site-packages")
+    # A folder that a .pth file names is searched, but its own .pth files, ours for editing among them, are not read.
+    (libraries / "copy.pth").write_text("".join(f"{path}\n" for path in [*sources, sysconfig.get_path("purelib")]))
+    return str(python)
+
+
 class Copy:
-    """A copy of the tree, in which tests import the copy's packages."""
+    """A copy of the tree with an environment of its own, in which everything imports the copy's packages."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        plugins = sorted(path.parent for path in folder.glob("plugins/*/aexl_*"))
+        self.folder = folder / "tree"
+        copy_tree(self.folder)
+        self._python = make_environment(folder / "venv", self.folder)
         self._environ: Mapping[str, str] = {
             **os.environ,
-            "PYTHONPATH": os.pathsep.join(map(str, [folder, *plugins])),
             "PYTHONDONTWRITEBYTECODE": "1",  # a patch and its reversal may share a second, and so a cache
         }
-
-    def check_imports(self) -> None:
-        """Make sure that it is the copy that would be tested."""
         code = "import aexl, aexl_ledger; print(aexl.__file__); print(aexl_ledger.__file__)"
-        ran = subprocess.run(
-            [sys.executable, "-c", code], cwd=self.folder, env=self._environ, capture_output=True, text=True, check=True
-        )
+        ran = subprocess.run([self._python, "-I", "-c", code], capture_output=True, text=True, check=True)
         for place in ran.stdout.splitlines():
             if not Path(place).is_relative_to(self.folder):
                 raise SystemExit(f"the tests would import {place}, not the copy in {self.folder}")
@@ -101,7 +115,7 @@ class Copy:
 
     def test(self, items: Sequence[str]) -> tuple[int, str]:
         """Run tests until the first is red; return pytest's exit code and what it says. Hanging counts as red."""
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not long", *items]
+        command = [self._python, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not long", *items]
         try:
             ran = subprocess.run(
                 command,
@@ -121,19 +135,26 @@ class Copy:
 
 def verdict(copy: Copy, mutant: Mutant) -> tuple[bool, str]:
     """Plant a bug, run the tests, take it out again; return whether it was noticed, and how."""
-    trouble = copy.patch(mutant.path)
-    if trouble:
-        return False, f"DOES NOT APPLY: {trouble}"
-    try:
-        code, line = copy.test(mutant.tests)
-        if code == 0 and mutant.wider:
-            code, line = copy.test(mutant.wider)
-            line += " (only the wider tests)"
-    finally:
-        copy.patch(mutant.path, "--reverse")
+    code, line = planted(copy, mutant, mutant.tests)
+    if code == 0 and mutant.wider:
+        code, line = planted(copy, mutant, mutant.wider)
+        if code == TESTS_FAILED and copy.test(mutant.wider)[0] != 0:
+            return False, f"PROVES NOTHING: the wider tests are red without it too: {line}"
+        line += " (only the wider tests)"
     if code == TESTS_FAILED:
         return True, f"red: {line}"
     return False, f"SURVIVES: {line}" if code == 0 else f"NO TESTS RAN: {line}"
+
+
+def planted(copy: Copy, mutant: Mutant, tests: Sequence[str]) -> tuple[int, str]:
+    """Run tests with the bug in the copy; see ``Copy.test``."""
+    trouble = copy.patch(mutant.path)
+    if trouble:
+        return -1, f"the patch does not apply: {trouble}"
+    try:
+        return copy.test(tests)
+    finally:
+        copy.patch(mutant.path, "--reverse")
 
 
 def main() -> int:
@@ -145,10 +166,7 @@ def main() -> int:
         read_mutant(path) for path in sorted(PATCHES.glob("*.patch")) if not options.names or path.stem in options.names
     ]
     with tempfile.TemporaryDirectory(prefix="aexl-mutants-") as name:
-        folder = Path(name).resolve()
-        copy_tree(folder)
-        copy = Copy(folder)
-        copy.check_imports()
+        copy = Copy(Path(name).resolve())
         code, line = copy.test(sorted({item for mutant in mutants for item in mutant.tests}))
         if code != 0:
             sys.stderr.write(f"mutants: without any bug the tests must be green, but: {line}\n")

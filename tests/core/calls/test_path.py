@@ -61,6 +61,29 @@ def failed(charged):
     return ProviderFailed("no", code="upstream_unreachable", status=502, charged=charged)
 
 
+async def test_a_json_answer_is_not_given_while_its_settlement_is_not_durable(autojump_clock):
+    durable = trio.Event()
+
+    class Slow(FakeBook):
+        async def settle(self, hold, outcome, answer):
+            await durable.wait()
+            return await super().settle(hold, outcome, answer)
+
+    setting = Setting(FakeReply(usage=USED), book=Slow())
+    async with setting.running() as path, trio.open_nursery() as nursery:
+        given = []
+
+        async def client():
+            async with path.call(make_call()) as answer:
+                given.append(answer.booked)
+
+        nursery.start_soon(client)
+        await trio.sleep(60)
+        assert given == []
+        durable.set()
+    assert given[0].amount == CHEAP.cost(USED)
+
+
 async def test_a_json_answer_is_settled_before_it_is_given():
     setting = Setting(FakeReply(chunks=(b'{"a"', b":1}"), usage=USED))
     async with setting.running() as path, path.call(make_call()) as answer:

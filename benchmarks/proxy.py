@@ -1,0 +1,288 @@
+"""What governance costs: a bare forwarder, aexl without governance, and aexl with everything on, in one run.
+
+    make bench                                   five minutes
+    .venv/bin/python benchmarks/proxy.py --quick      half a minute, rough
+    .venv/bin/python benchmarks/proxy.py --json       for programs
+
+Every program runs in a process and a home of its own; upstream, server and load
+share the machine, so that only what stands in one run can be compared. Rounds
+are interleaved and medians shown. ``cpu`` is the server's own processor time per
+request, ``system`` the kernel's part of it, ``first`` the time to the first byte.
+Nothing is asserted: the table at the end says which promises of the design were kept.
+
+The last full run, on two cores that other programs used too (load 5), one flush 1.0 ms:
+
+    shape   clients  server      requests/s  p50 ms  p99 ms  cpu µs  of forwarder
+    json         16  direct          22,864    0.66    3.38    15.0          2.31
+    json         16  forwarder        9,894    1.41    6.76    53.9          1.00
+    json         16  ungoverned       3,158    4.59    13.0     234          0.32
+    json         16  governed         1,310    11.0    28.0     534          0.13
+    json         64  governed         1,475    39.3    78.4     475          0.15
+    stream       16  forwarder        5,975    2.41    7.31    71.1          1.00
+    stream       16  ungoverned       1,842    8.41    17.9     403          0.31
+    stream       16  governed           956    16.0    32.6     753          0.16
+    stream       64  governed         1,134    54.6    86.3     662          0.22
+
+    added by governance with one client: JSON 1.55 ms, a stream's first byte 1.48 ms
+    flushes per request: 2.01 with one client, 0.34 with 16
+    memory: 42 MB at first, 47 MB after 10,000 requests, 52 MB after 58,000
+    first answer after 0.27 s; ``--version`` 1.7 times ``python -c pass``; verify 146,000 events/s
+
+    Not kept: processor time of a JSON call (534 µs of 400), requests against the forwarder (0.13 of 0.20).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import flushes
+import servers
+import startup
+import traffic
+from claims import COLUMNS, Claim, number, table
+
+BUILD: Final = Path(__file__).parents[1] / "build"
+CLIENTS: Final = (1, 16, 64)
+SHOWN: Final = ("rate", "p50", "p99", "first_p50", "cpu", "system")
+Key = tuple[traffic.Shape, int, str]
+
+
+@dataclass(kw_only=True)
+class Findings:
+    """Everything that one run measured."""
+
+    rows: dict[Key, dict[str, float]] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+    flush: float = 0.0
+    flushes: dict[int, float] = field(default_factory=dict)
+    memory: dict[str, float] = field(default_factory=dict)
+    first_answer: float = 0.0
+    version: tuple[float, float] = (0.0, 0.0)
+    verify: tuple[int, float] = (0, 0.0)
+
+    def added(self, name: str, shape: traffic.Shape, what: str) -> float:
+        """Return the milliseconds that a server adds for one client."""
+        return self.rows[shape, 1, name][what] - self.rows[shape, 1, "direct"][what]
+
+    def claims(self) -> list[Claim]:
+        """Compare with the design."""
+        full, stream = self.rows["json", 16, "governed"], self.rows["stream", 16, "governed"]
+        flush = self.flush * 1e3
+        ours, theirs = self.version
+        events, taken = self.verify
+        return [
+            Claim(name="governed JSON call, 16 clients", unit="µs CPU", value=full["cpu"], floor=400, goal=180),
+            Claim(
+                name="requests per second against the forwarder, 16 clients",
+                unit="ratio",
+                value=full["rate"] / self.rows["json", 16, "forwarder"]["rate"],
+                floor=0.20,
+                goal=0.33,
+                more=True,
+            ),
+            Claim(
+                name=f"added latency, 1 client, JSON (2 flushes: {number(2 * flush)} ms)",
+                unit="ms",
+                value=self.added("governed", "json", "p50"),
+                floor=1.0 + 2 * flush,
+                goal=0.4 + 2 * flush,
+            ),
+            Claim(
+                name=f"added to a stream's first byte, 1 client (1 flush: {number(flush)} ms)",
+                unit="ms",
+                value=self.added("governed", "stream", "first_p50"),
+                floor=1.5 + flush,
+                goal=0.6 + flush,
+            ),
+            Claim(
+                name="governed 50-chunk stream, 16 clients", unit="µs CPU", value=stream["cpu"], floor=1000, goal=400
+            ),
+            Claim(
+                name="flushes per request, 16 clients", unit="count", value=self.flushes.get(16), floor=0.5, goal=0.2
+            ),
+            Claim(name="command to first answer", unit="s", value=self.first_answer, floor=0.7, goal=0.35),
+            Claim(name="aexl --version against python -c pass", unit="ratio", value=ours / theirs, floor=4, goal=2),
+            Claim(name="memory after 10,000 requests", unit="MB", value=self.memory["10000"], floor=80, goal=60),
+            Claim(
+                name=f"ledger verify ({events:,} events, start-up included)",
+                unit="events/s",
+                value=events / taken,
+                floor=100_000,
+                goal=250_000,
+                more=True,
+            ),
+        ]
+
+
+class Run:
+    """One run: what is started, and for how long it is measured."""
+
+    def __init__(
+        self, folder: Path, *, seconds: float, rounds: int, requests: int, shapes: list[traffic.Shape]
+    ) -> None:
+        self.folder = folder
+        self.seconds = seconds
+        self.rounds = rounds
+        self.requests = requests
+        self.shapes = shapes
+        self.findings = Findings()
+
+    def measure(self) -> Findings:
+        """Measure everything."""
+        found = self.findings
+        found.flush = flushes.time_flush(self.folder)
+        with ExitStack() as stack:
+            upstream = stack.enter_context(stopping(servers.start_script("upstream", folder=self.folder)))
+            address = upstream.url.removeprefix("http://")
+            home, token = self._governed_home("governed", upstream)
+            found.first_answer = startup.time_first_answer(home, token, min(self.rounds, 3))
+            with stopping(servers.start_aexl("governed", home, token=token)) as governed, ExitStack() as others:
+                self._fill(governed)
+                forwarder = servers.start_script("forwarder", address, folder=self.folder)
+                others.enter_context(stopping(forwarder))
+                bare = self.folder / "bare"
+                servers.make_home(bare, upstream.url, off=["ledger", "policy"])
+                ungoverned = others.enter_context(stopping(servers.start_aexl("ungoverned", bare)))
+                upstream.name = "direct"
+                self._interleave([upstream, forwarder, ungoverned, governed])
+                found.memory["end"] = governed.memory()
+            found.verify = startup.time_verify(home)
+            home, token = self._governed_home("traced", upstream)
+            found.flushes = flushes.count_flushes(home, token, (1, 16), self.seconds)
+        found.version = startup.time_version(max(3, self.rounds * 3))
+        return found
+
+    def _governed_home(self, name: str, upstream: servers.Server) -> tuple[Path, str]:
+        home = self.folder / name
+        servers.make_home(home, upstream.url)
+        return home, servers.create_agent(home)
+
+    def _fill(self, governed: servers.Server) -> None:
+        """See how the memory of a fresh server grows."""
+        memory = self.findings.memory
+        self._load(governed, "json", 1, requests=1)
+        memory["start"] = governed.memory()
+        self._load(governed, "json", 16, requests=self.requests)
+        memory["10000"] = governed.memory()
+
+    def _interleave(self, programs: list[servers.Server]) -> None:
+        samples: dict[Key, list[dict[str, Any]]] = {}
+        for number_of_round in range(self.rounds):
+            for shape in self.shapes:
+                for clients in CLIENTS:
+                    turn = number_of_round % len(programs)
+                    for server in programs[turn:] + programs[:turn]:
+                        result = self._load(server, shape, clients, seconds=self.seconds)
+                        samples.setdefault((shape, clients, server.name), []).append(result)
+        order = [server.name for server in programs]
+        for key in sorted(samples, key=lambda key: (self.shapes.index(key[0]), key[1], order.index(key[2]))):
+            taken = samples[key]
+            self.findings.rows[key] = {name: statistics.median(one[name] for one in taken) for name in SHOWN}
+
+    def _load(
+        self, server: servers.Server, shape: traffic.Shape, clients: int, *, seconds: float = 0.0, requests: int = 0
+    ) -> dict[str, Any]:
+        result = server.load(shape, clients, seconds=seconds, requests=requests)
+        if result["errors"]:
+            self.findings.errors.append(f"{server.name}, {shape}, {clients} clients: {result['error']}")
+        return result
+
+
+@contextmanager
+def stopping(server: servers.Server) -> Iterator[servers.Server]:
+    """End the server at the end of the block."""
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def report(found: Findings, run: Run) -> str:
+    """Return everything as text."""
+    head = (
+        "shape",
+        "clients",
+        "server",
+        "requests/s",
+        "p50 ms",
+        "p99 ms",
+        "first ms",
+        "cpu µs",
+        "system",
+        "of forwarder",
+    )
+    rows = []
+    for (shape, clients, name), row in found.rows.items():
+        ratio = row["rate"] / found.rows[shape, clients, "forwarder"]["rate"]
+        rows.append((shape, str(clients), name, *(number(row[what]) for what in SHOWN), f"{ratio:.2f}"))
+    memory = found.memory
+    counted = ", ".join(f"{number(count)} with {clients} clients" for clients, count in found.flushes.items())
+    parts = [
+        f"{run.rounds} rounds of {run.seconds} s, medians; one flush of this disk takes {number(found.flush * 1e3)} ms\n",
+        table(head, rows, left=3),
+        f"\nflushes per governed request: {counted or 'not counted, this machine has no strace'}",
+        (
+            f"memory of the governed server: {number(memory['start'])} MB after its first request, "
+            f"{number(memory['10000'])} MB after {run.requests:,} requests, {number(memory['end'])} MB at the end\n"
+        ),
+        table(COLUMNS, [claim.row for claim in found.claims()], left=2),
+        *(f"ERROR {error}" for error in found.errors),
+    ]
+    return "\n".join(parts)
+
+
+def as_json(found: Findings) -> str:
+    """Return everything for programs."""
+    rows = [
+        {"shape": shape, "clients": clients, "server": name, **row}
+        for (shape, clients, name), row in found.rows.items()
+    ]
+    claims = [
+        {"name": claim.name, "unit": claim.unit, "value": claim.value, "floor": claim.floor, "goal": claim.goal}
+        | {"floor_kept": claim.keeps(claim.floor), "goal_kept": claim.keeps(claim.goal)}
+        for claim in found.claims()
+    ]
+    rest = {"flush_seconds": found.flush, "flushes": found.flushes, "memory": found.memory, "errors": found.errors}
+    return json.dumps({"rows": rows, "claims": claims, **rest}, indent=2)
+
+
+def main() -> int:
+    """Measure and print; 1 if any answer was wrong."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="one short round")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--seconds", type=float, help="of one measurement")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--requests", type=int, help="sent before memory is read")
+    parser.add_argument("--shape", action="append", choices=traffic.SHAPES, help="measure these too")
+    options = parser.parse_args()
+    quick = options.quick
+    BUILD.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="bench-", dir=BUILD))
+    run = Run(
+        folder,
+        seconds=options.seconds or (0.3 if quick else 3.0),
+        rounds=options.rounds or (1 if quick else 3),
+        requests=options.requests or (1000 if quick else 10_000),
+        shapes=list(dict.fromkeys(["json", "stream", *(options.shape or ())])),
+    )
+    try:
+        found = run.measure()
+    finally:
+        shutil.rmtree(folder)
+    sys.stdout.write((as_json(found) if options.json else report(found, run)) + "\n")
+    return 1 if found.errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
