@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import openai
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -86,3 +88,17 @@ def test_without_a_key_nothing_is_deduplicated(served):
         httpx.post(served.url + "/v1/chat/completions", json=BODY, headers=headers)
 
     assert len(served.upstream.requests) == 2
+
+
+def test_an_sdks_own_retry_after_its_timeout_joins_the_first_attempt(served):
+    client = openai.OpenAI(base_url=f"{served.url}/v1", api_key=served.agent(), timeout=0.7, max_retries=3)
+    served.upstream.hold.clear()
+    with client, ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(client.chat.completions.create, model="gpt.slow", messages=BODY["messages"])
+        time.sleep(1)  # the client's own time limit passes
+        served.upstream.hold.set()
+        answer = asked.result()
+
+    assert answer.usage.completion_tokens == 20
+    assert len(served.upstream.requests) == 1
+    assert served.inspect()["spent"] == "0.00005"

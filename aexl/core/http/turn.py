@@ -141,6 +141,11 @@ class Turn:
         if not more:
             self.complete = True
             self._wake()
+            if self._wire.peer_left():
+                # The kernel took the bytes, and nobody will read them: who counts deliveries must hear of it.
+                self.close = True
+                self.leave()
+                raise ClientGone("the client left before the end of its answer")
 
     async def _write(self, data: bytes) -> None:
         try:

@@ -46,6 +46,10 @@ class Wire(Protocol):
         """
         ...
 
+    def peer_left(self) -> bool:
+        """Return whether the client has closed its side, as far as is known without waiting."""
+        ...
+
     async def end(self) -> None:
         """Tell the client that nothing more will come; reading goes on."""
         ...
@@ -113,6 +117,14 @@ class SocketWire:
             except OSError as error:
                 raise ClientGone("the connection was closed by the client") from error
 
+    def peer_left(self) -> bool:
+        try:
+            return not self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
     async def end(self) -> None:
         try:
             self._socket.shutdown(socket.SHUT_WR)
@@ -158,6 +170,9 @@ class StreamWire:
             raise ClientGone("the connection was closed by the client") from error
         if scope.cancelled_caught:
             raise ClientGone(f"the client took no bytes for {self._write_idle:g} seconds")
+
+    def peer_left(self) -> bool:
+        return False  # a stream cannot be looked into without reading from it
 
     async def end(self) -> None:
         if isinstance(self._stream, trio.abc.HalfCloseableStream):
