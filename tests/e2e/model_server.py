@@ -22,17 +22,20 @@ WORDS = ("The ", "quick ", "brown ", "fox ", "jumps.")
 class ModelServer:
     """Serves until the block is left.
 
+    Args:
+        handler: Answers in the place of ``Handler``.
+
     Attributes:
         url: Where it listens, without ``/v1``.
         requests: Method, path, headers and body of every request, in order.
         hold: While it is cleared, ``slow`` models wait for it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, handler: type[Handler] | None = None) -> None:
         self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
         self.hold = threading.Event()
         self.hold.set()
-        self._server = _Server(("127.0.0.1", 0), type("Bound", (_Handler,), {"model_server": self}))
+        self._server = _Server(("127.0.0.1", 0), type("Bound", (handler or Handler,), {"model_server": self}))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Self:
@@ -56,7 +59,9 @@ class _Server(ThreadingHTTPServer):
         """A client that is killed resets its connections."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    """Answers as the model's name says; what a subclass overrides is ``events()`` and ``answer()``."""
+
     model_server: ModelServer
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -92,18 +97,18 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path.startswith("/v1/messages/count_tokens"):
             self._json(200, {"input_tokens": 7})
         elif request.get("stream"):
-            self._stream(self._events())
+            self._stream(self.events())
         else:
-            self._json(200, self._answer())
+            self._json(200, self.answer())
 
-    def _events(self) -> list[tuple[str | None, dict[str, object] | str]]:
+    def events(self) -> list[tuple[str | None, dict[str, object] | str]]:
         if self.path.startswith("/v1/messages"):
             return _messages_events(self)
         if self.path.startswith("/v1/responses"):
             return _responses_events(self)
         return _chat_events(self)
 
-    def _answer(self) -> dict[str, object]:
+    def answer(self) -> dict[str, object]:
         if self.path.startswith("/v1/messages"):
             return _message(self)
         if self.path.startswith("/v1/responses"):
@@ -160,16 +165,16 @@ def _number(traits: set[str], name: str, default: int) -> int:
     return found[0] if found else default
 
 
-def _tool(handler: _Handler) -> bool:
+def _tool(handler: Handler) -> bool:
     return bool(handler.request_body.get("tools")) and "mute" not in handler.traits
 
 
-def _chat_usage(handler: _Handler) -> dict[str, object]:
+def _chat_usage(handler: Handler) -> dict[str, object]:
     given, made = handler.tokens
     return {"prompt_tokens": given, "completion_tokens": made, "total_tokens": given + made}
 
 
-def _completion(handler: _Handler) -> dict[str, object]:
+def _completion(handler: Handler) -> dict[str, object]:
     message: dict[str, object] = {"role": "assistant", "content": "".join(WORDS), "refusal": None}
     reason = "stop"
     if "response_format" in handler.request_body:
@@ -195,7 +200,7 @@ def _completion(handler: _Handler) -> dict[str, object]:
     return answer
 
 
-def _chat_events(handler: _Handler) -> list[tuple[str | None, dict[str, object] | str]]:
+def _chat_events(handler: Handler) -> list[tuple[str | None, dict[str, object] | str]]:
     options = handler.request_body.get("stream_options") or {}
     wants = isinstance(options, dict) and options.get("include_usage") and "no-usage" not in handler.traits
     base = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1700000000, "model": "m"}
@@ -219,7 +224,7 @@ def _chat_events(handler: _Handler) -> list[tuple[str | None, dict[str, object] 
     return [*events, (None, "[DONE]")]
 
 
-def _response(handler: _Handler, status: str = "completed") -> dict[str, object]:
+def _response(handler: Handler, status: str = "completed") -> dict[str, object]:
     given, made = handler.tokens
     text = {"type": "output_text", "text": "".join(WORDS), "annotations": []}
     item: dict[str, object] = {
@@ -257,7 +262,7 @@ def _response(handler: _Handler, status: str = "completed") -> dict[str, object]
     }
 
 
-def _responses_events(handler: _Handler) -> list[tuple[str | None, dict[str, object] | str]]:
+def _responses_events(handler: Handler) -> list[tuple[str | None, dict[str, object] | str]]:
     item = {"type": "message", "id": "msg_1", "status": "in_progress", "role": "assistant", "content": []}
     part = {"type": "output_text", "text": "", "annotations": []}
     place = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
@@ -276,7 +281,7 @@ def _responses_events(handler: _Handler) -> list[tuple[str | None, dict[str, obj
     return [(str(body["type"]), {**body, "sequence_number": n}) for n, body in enumerate(bodies)]
 
 
-def _message(handler: _Handler) -> dict[str, object]:
+def _message(handler: Handler) -> dict[str, object]:
     given, made = handler.tokens
     content: dict[str, object] = {"type": "text", "text": "".join(WORDS)}
     if _tool(handler):
@@ -293,7 +298,7 @@ def _message(handler: _Handler) -> dict[str, object]:
     }
 
 
-def _messages_events(handler: _Handler) -> list[tuple[str | None, dict[str, object] | str]]:
+def _messages_events(handler: Handler) -> list[tuple[str | None, dict[str, object] | str]]:
     given, made = handler.tokens
     message = {
         **_message(handler),

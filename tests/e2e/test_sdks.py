@@ -93,13 +93,13 @@ def test_openai_responses_streaming(client, served):
 
 def test_a_stored_response_belongs_to_its_agent(client, served):
     made = client.responses.create(model="gpt.plain", input="Hello")
-    other = openai.OpenAI(base_url=f"{served.url}/v1", api_key=served.agent("bob"))
 
     assert client.responses.retrieve(made.id).id == made.id
-    with pytest.raises(openai.NotFoundError):
-        other.responses.retrieve(made.id)
-    with pytest.raises(openai.NotFoundError):
-        other.responses.create(model="gpt.plain", input="More", previous_response_id=made.id)
+    with openai.OpenAI(base_url=f"{served.url}/v1", api_key=served.agent("bob")) as other:
+        with pytest.raises(openai.NotFoundError):
+            other.responses.retrieve(made.id)
+        with pytest.raises(openai.NotFoundError):
+            other.responses.create(model="gpt.plain", input="More", previous_response_id=made.id)
 
 
 def test_openai_models(client):
@@ -115,8 +115,9 @@ def test_openai_errors_have_their_classes_and_are_asked_once(client, served):
     with pytest.raises(openai.BadRequestError):
         client.chat.completions.create(model="gpt.plain", messages=HELLO, max_tokens=-5)
     assert served.upstream.requests == []
-    with pytest.raises(openai.AuthenticationError):
-        openai.OpenAI(base_url=f"{served.url}/v1", api_key="aexl_no_such").models.list()
+    stranger = openai.OpenAI(base_url=f"{served.url}/v1", api_key="aexl_no_such")
+    with stranger, pytest.raises(openai.AuthenticationError):
+        stranger.models.list()
 
 
 def test_anthropic_messages(claude, served):
@@ -158,8 +159,7 @@ def test_anthropic_errors_have_their_classes(claude):
 
 def test_the_prefixes_serve_the_same(served):
     token = served.agent()
-    client = openai.OpenAI(base_url=f"{served.url}/openai/v1", api_key=token)
-    claude = anthropic.Anthropic(base_url=f"{served.url}/anthropic", auth_token=token)
-
-    assert client.chat.completions.create(model="gpt.plain", messages=HELLO).choices[0].message.content == TEXT
-    assert claude.messages.create(model="claude.plain", max_tokens=9, messages=HELLO).content[0].text == TEXT
+    with openai.OpenAI(base_url=f"{served.url}/openai/v1", api_key=token) as client:
+        assert client.chat.completions.create(model="gpt.plain", messages=HELLO).choices[0].message.content == TEXT
+    with anthropic.Anthropic(base_url=f"{served.url}/anthropic", auth_token=token) as claude:
+        assert claude.messages.create(model="claude.plain", max_tokens=9, messages=HELLO).content[0].text == TEXT

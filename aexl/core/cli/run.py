@@ -33,7 +33,7 @@ _HELD: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 @app.command(
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
     epilog="Examples: aexl run --agent alice -- python script.py  ·  "
-    "aexl run --agent alice --budget 0.50 --label task=42 -- claude -p 'fix the test'",
+    "aexl run --agent alice --budget 5 --label task=42 -- claude -p 'fix the test'",
 )
 def run(
     ctx: typer.Context,

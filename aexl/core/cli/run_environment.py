@@ -103,14 +103,21 @@ class Adapter:
 
 
 def _codex_arguments(access: Access) -> Sequence[str]:
-    settings = {
+    settings: dict[str, str | bool] = {
         "model_provider": "aexl",
         "model_providers.aexl.name": "aexl",
         "model_providers.aexl.base_url": access.v1,
         "model_providers.aexl.env_key": "AEXL_TOKEN",
         "model_providers.aexl.wire_api": "responses",
+        # A search runs at the provider and may read as much as the model's context holds: every call
+        # that offers it holds so much money, and one whose model has no price for searches is refused.
+        "web_search": "disabled",
+        # What Codex speaks to its maker past any base URL, beside the calls.
+        "analytics.enabled": False,
+        "check_for_update_on_startup": False,
     }
-    # JSON's strings are TOML's basic strings, as far as names and URLs go.
+    # JSON's strings are TOML's basic strings, as far as names and URLs go. What the caller
+    # gives with -c stands behind these words and wins.
     return [word for key, value in settings.items() for word in ("-c", f"{key}={json.dumps(value)}")]
 
 

@@ -69,13 +69,23 @@ def server_tools(surface: Surface, body: Body, model: str, prices: Mapping[str, 
                 _add(uses, name, 1, prices)
         if "-search-" in model:
             _add(uses, "web_search", 1, prices)
+    limit = body.get("max_tool_calls") if surface == "responses" else None
     raw = body.raw("tools")
-    if raw is not None and (
-        (b'"type"' in raw and _CLIENT.search(raw) is not None) or (b"\\u00" in raw and _ESCAPE.search(raw) is not None)
-    ):
-        limit = body.get("max_tool_calls") if surface == "responses" else None
+    if raw is not None and ((b'"type"' in raw and _CLIENT.search(raw) is not None) or _spells(raw)):
         _add_tools(uses, body.get("tools"), limit, prices)
+    raw = body.raw("input") if surface == "responses" else None
+    if raw is not None and (b'"tools"' in raw or _spells(raw)):
+        # Items such as `additional_tools` bring tools with them; newer agents offer all of theirs so.
+        items = body.get("input")
+        for item in items if isinstance(items, list) else ():
+            if isinstance(item, dict):
+                _add_tools(uses, item.get("tools"), limit, prices)
     return uses or None
+
+
+def _spells(raw: bytes) -> bool:
+    """Say whether a word may stand in JSON as escapes."""
+    return b"\\u00" in raw and _ESCAPE.search(raw) is not None
 
 
 def _add_tools(uses: dict[str, int], tools: object, limit: object, prices: Mapping[str, int]) -> None:

@@ -387,6 +387,13 @@ def test_an_escaped_tool_is_seen() -> None:
     assert refused(call).code == "unpriced_tool"
 
 
+@pytest.mark.parametrize("key", ["tools", "\\u0074ools"])
+def test_a_tool_that_comes_as_an_item_of_the_input_is_seen(key: str) -> None:
+    item = '{"type":"additional_tools","KEY":[{"type":"namespace","tools":[{"type":"teleport"}]}]}'.replace("KEY", key)
+    call = make_call(f'{{"model":"m","input":[{item}]}}'.encode(), surface="responses")
+    assert refused(call).code == "unpriced_tool"
+
+
 def test_a_price_of_ones_own_admits_a_tool() -> None:
     price = {"input": "1", "output": "2", "tools": {"teleport": "1"}}
     assert tools_plan("responses", [{"type": "teleport"}], entry(price), max_tool_calls=1).fixed > 10**9
