@@ -4,45 +4,40 @@ Everything public stands in ``__all__`` here; the modules below are where it liv
 ``aexl.api.sse`` (event streams) is imported by its own name by who needs it.
 """
 
+from aexl.api.accounts import Agent, AgentChange, NewAgent, Token, Window
 from aexl.api.body import Body
-from aexl.api.events import CallAdmitted, CallDenied, CallSettled, ConfigReloaded
-from aexl.api.ids import uuid7
-from aexl.api.interfaces import (
+from aexl.api.calls import (
     Admission,
     Answer,
-    ASGIApp,
-    ASGIReceive,
-    ASGIScope,
-    ASGISend,
-    BlobStore,
-    Collector,
-    Command,
     Config,
-    ConfigSection,
     Dispatcher,
-    HealthCheck,
     Lease,
-    Mount,
     Named,
-    ObjectId,
-    Process,
-    ProcessSpec,
     Provider,
     ProviderType,
     Reloadable,
     Reply,
     Reviser,
-    Runner,
-    RunnerParser,
+    Settlement,
+)
+from aexl.api.events import CallAdmitted, CallDenied, CallSettled, ConfigReloaded
+from aexl.api.host import Host, Session, Upstream
+from aexl.api.ids import uuid7
+from aexl.api.money import Price, Rates, Tier, Usage, format_price, format_usd, parse_price, parse_usd
+from aexl.api.offers import (
+    ASGIApp,
+    ASGIReceive,
+    ASGIScope,
+    ASGISend,
+    Collector,
+    Command,
+    ConfigSection,
+    HealthCheck,
+    Mount,
     Sample,
     Service,
-    Settlement,
-    Step,
-    StepRun,
-    StepType,
     Subscriber,
 )
-from aexl.api.money import Price, Rates, Tier, Usage, format_price, format_usd, parse_price, parse_usd
 from aexl.api.records import (
     Booked,
     Call,
@@ -63,21 +58,8 @@ from aexl.api.records import (
     Surface,
     Target,
 )
-from aexl.api.roles import (
-    Accounts,
-    Agent,
-    AgentChange,
-    Control,
-    Executions,
-    Host,
-    Journal,
-    Models,
-    NewAgent,
-    Session,
-    Token,
-    Upstream,
-    Window,
-)
+from aexl.api.roles import Accounts, Control, Executions, Journal, Models
+from aexl.api.work import BlobStore, ObjectId, Process, ProcessSpec, Runner, RunnerParser, Step, StepRun, StepType
 
 __all__ = [
     "ASGIApp",

@@ -77,5 +77,5 @@ async def _token(serving: Serving, accounts: Accounts) -> str:
         else:
             return token
     token = await accounts.mint(AGENT, "execute", {}, None)
-    replace_file(path, token + "\n")
+    replace_file(path, f"{token}\n".encode())
     return token

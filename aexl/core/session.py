@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as standard_json
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
@@ -133,12 +133,15 @@ class CommandSession:
         status = self.running() or start_daemon(self.home, self.running)
         return str(status["url"])
 
-    def edit_config(self, change: Callable[[MutableMapping[str, Any]], None]) -> None:
-        """Change the home's ``aexl.toml``."""
+    def edit_config(self, change: Callable[[MutableMapping[str, Any]], None]) -> bool:
+        """Change the home's ``aexl.toml``, and have a running server read it."""
         from aexl.core.config.editing import edit_file
 
         make_home(self.home)
-        edit_file(self.home / FILE_NAME, change, self.surroundings.load_text)
+        follow = None if self.running() is None else partial(ControlClient(self.home).call, Control, "reload")
+        followed = edit_file(self.home / FILE_NAME, change, check=self.surroundings.load_text, follow=follow)
+        vars(self).pop("config", None)  # the files have another one now
+        return followed
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Print a table for people."""

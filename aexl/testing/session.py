@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import trio
 
-from aexl.api import Host, Session
+from aexl.api import Control, Host, Reloadable, Session
+from aexl.core.config.editing import edit_file
+from aexl.core.config.loading import FILE_NAME
 from aexl.errors import AexlError
 from aexl.testing.host import FakeConfig, FakeHost
 
@@ -24,16 +27,28 @@ T = TypeVar("T")
 class FakeSession:
     """Runs a command's work with a ``FakeHost``, in a trio loop of its own each time.
 
+    Args:
+        read: Makes a configuration of the text of ``aexl.toml`` in the home, and raises ``ConfigError`` where it
+            cannot; without it, the host's own counts, whatever the file says.
+
     Attributes:
-        host: What ``run`` gives to the work.
-        status: What ``running`` answers.
+        host: What ``run`` gives to the work. What plays a role there and is ``Reloadable`` is given
+            the configuration first, as at a start.
+        status: What ``running`` answers; with one, ``edit_config`` asks who plays ``Control`` to reload.
         url: What ``ensure_server`` answers.
     """
 
-    def __init__(self, host: FakeHost, *, url: str = "http://127.0.0.1:9000") -> None:
+    def __init__(
+        self,
+        host: FakeHost,
+        *,
+        url: str = "http://127.0.0.1:9000",
+        read: Callable[[str], FakeConfig] | None = None,
+    ) -> None:
         self.host = host
         self.url = url
         self.status: Mapping[str, object] | None = None
+        self._read = read
 
     @property
     def home(self) -> Path:
@@ -41,10 +56,18 @@ class FakeSession:
 
     @property
     def config(self) -> FakeConfig:
-        return self.host.current
+        path = self.home / FILE_NAME
+        return self._checked(path.read_text(encoding="utf-8") if path.exists() else "")
+
+    def _checked(self, text: str) -> FakeConfig:
+        return self._read(text) if self._read else self.host.current
 
     def run(self, work: Callable[[Host], Awaitable[T]]) -> T:
         async def main() -> T:
+            self.host.current = self.config
+            for instance in self.host.services.values():
+                if isinstance(instance, Reloadable):
+                    (await instance.prepare(self.host.current))()
             return await work(self.host)
 
         return trio.run(main)
@@ -56,13 +79,10 @@ class FakeSession:
         self.status = self.status or {"running": True, "url": self.url}
         return self.url
 
-    def edit_config(self, change: Callable[[MutableMapping[str, Any]], None]) -> None:
-        import tomlkit
-
-        path = self.home / "aexl.toml"
-        document = tomlkit.parse(path.read_text() if path.exists() else "")
-        change(document)
-        path.write_text(tomlkit.dumps(document))
+    def edit_config(self, change: Callable[[MutableMapping[str, Any]], None]) -> bool:
+        control = None if self.status is None else self.host.service(Control)
+        follow = None if control is None else partial(trio.run, control.reload)
+        return edit_file(self.home / FILE_NAME, change, check=self._checked, follow=follow)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         for row in ([column.removeprefix(">") for column in columns], *rows):

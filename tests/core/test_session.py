@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from functools import partial
 
+import msgspec
 import pytest
 import trio
 
-from aexl.api import ConfigSection, Control
+from aexl.api import ConfigSection, Control, Service
 from aexl.core.cli.config import app
-from aexl.core.config.own import ServeSection
 from aexl.core.control import SOCKET_NAME, ControlApp
+from aexl.core.host import LocalHost
 from aexl.core.http.limits import ServerLimits
 from aexl.core.http.server import Server
 from aexl.core.http.unix import open_unix_listener
 from aexl.core.plugins import Source
 from aexl.core.session import CommandSession
 from aexl.core.surroundings import Surroundings
-from aexl.errors import ConfigError, Invalid, Problem
+from aexl.errors import ConfigError, Problem
 from aexl.hookspecs import Plugin, hookimpl
 from aexl.testing.control import FakeControl
 from aexl.testing.session import run_command
@@ -26,32 +26,31 @@ from aexl.testing.session import run_command
 TEXT = '# Mine.\n[greeting]\nword = "hello"   # short\n'
 
 
-class Greeting:
-    """``[greeting]``, with a word that only a running host refuses."""
+class Greeting(msgspec.Struct, frozen=True):
+    """``[greeting]``."""
 
     word: str = "hello"
 
 
 class Follower(Plugin):
-    """Follows ``[greeting]``; does not like one word."""
+    """Follows ``[greeting]``; there is one word that it notices only while it runs."""
 
-    def __init__(self, model):
-        self.model = model
+    def __init__(self):
         self.word = ""
 
     @hookimpl
     def aexl_config(self):
-        return [ConfigSection(table="greeting", model=self.model)]
+        return [
+            ConfigSection(table="greeting", model=Greeting),
+            ConfigSection(table="stone", model=Stone, restart=True),
+        ]
 
     @hookimpl
-    def aexl_metrics(self, host):
-        return [self]
-
-    def __call__(self):
-        return ()
+    def aexl_services(self, host):
+        return [Service(role=Follower, instance=self)]
 
     async def prepare(self, config):
-        word = config.section(self.model).word
+        word = config.section(Greeting).word
         if word == "damn":
             raise ConfigError([Problem(key="greeting.word", message="is no greeting")])
 
@@ -59,3 +58,112 @@ class Follower(Plugin):
             self.word = word
 
         return swap
+
+
+class Stone(msgspec.Struct, frozen=True):
+    """``[stone]``: read once."""
+
+    weight: int = 1
+
+
+class Controls(FakeControl):
+    """Reloads a real host."""
+
+    def __init__(self, host):
+        super().__init__()
+        self.reload = host.reload
+
+
+@pytest.fixture
+def session(home):
+    (home / "aexl.toml").write_text(TEXT)
+    session = CommandSession(home)
+    session.surroundings = surroundings(home, Follower())
+    return session
+
+
+def surroundings(home, plugin):
+    return Surroundings(home, environ={}, sources=[Source("follower", "test", "1", plugin)])
+
+
+@asynccontextmanager
+async def serving(home):
+    """Run a host and its control socket; yields the plugin that follows."""
+    plugin = Follower()
+    host = LocalHost(surroundings(home, plugin))
+    host.play(Control, Controls(host))
+    listener = await open_unix_listener(home / SOCKET_NAME)
+    server = Server(ControlApp(host.services), limits=ServerLimits(), origins=None)
+    async with host.running(), trio.open_nursery() as nursery:
+        await nursery.start(server.run, [listener])
+        yield plugin
+        server.drain()
+
+
+def say(word):
+    def change(document):
+        document["greeting"]["word"] = word
+
+    return change
+
+
+async def edit(session, word):
+    return await trio.to_thread.run_sync(session.edit_config, say(word))
+
+
+async def config_set(session, *arguments):
+    return await trio.to_thread.run_sync(run_command, app, session, "set", *arguments)
+
+
+async def test_a_running_server_has_the_change_when_the_edit_returns(session, home):
+    async with serving(home) as plugin:
+        assert await edit(session, "hi")
+        assert plugin.word == "hi"
+    assert (home / "aexl.toml").read_text() == TEXT.replace("hello", "hi")
+
+
+async def test_what_the_server_refuses_is_taken_back_and_has_its_line(session, home):
+    async with serving(home) as plugin:
+        with pytest.raises(ConfigError, match=r"aexl\.toml:3: greeting\.word: is no greeting"):
+            await edit(session, "damn")
+        assert plugin.word == "hello"
+    assert (home / "aexl.toml").read_text() == TEXT
+
+
+async def test_what_cannot_be_loaded_does_not_reach_the_server(session, home):
+    async with serving(home) as plugin:
+        with pytest.raises(ConfigError, match=r"greeting\.word"):
+            await edit(session, 5)
+        assert plugin.word == "hello"
+    assert (home / "aexl.toml").read_text() == TEXT
+
+
+def test_without_a_server_the_file_is_changed_and_the_session_sees_it(session):
+    assert session.config.section(Greeting).word == "hello"
+    assert not session.edit_config(say("hi"))
+    assert session.config.section(Greeting).word == "hi"
+
+
+async def test_config_set_says_that_the_running_server_has_it(session, home):
+    async with serving(home) as plugin:
+        done = await config_set(session, "greeting.word", "hi")
+        assert (done.code, done.err) == (0, "The running server has it.\n")
+        assert plugin.word == "hi"
+
+
+async def test_config_set_says_what_counts_from_the_next_start(session, home):
+    async with serving(home):
+        done = await config_set(session, "stone.weight", "2")
+    assert done.code == 0
+    assert "[stone] counts from the server's next start" in done.err
+
+
+async def test_config_set_without_a_server_says_nothing(session):
+    done = await config_set(session, "greeting.word", "hi")
+    assert (done.code, done.out, done.err) == (0, "", "")
+
+
+async def test_config_set_below_a_value_is_a_sentence_and_changes_nothing(session, home):
+    done = await config_set(session, "greeting.word.length", "5")
+    assert (done.code, done.err) == (2, "greeting.word is a value, not a table, so there is no greeting.word.length\n")
+    assert (home / "aexl.toml").read_text() == TEXT

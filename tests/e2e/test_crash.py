@@ -79,6 +79,18 @@ def test_two_hundred_kills_lose_nothing_leave_no_hold_and_settle_nothing_twice(p
     crash_again_and_again(program, 200, random.randrange(10**9))
 
 
+def sigterm_during(program, call):
+    """Send SIGTERM while the upstream holds a call, and give the server a moment to hear it."""
+    thread = threading.Thread(target=call)
+    thread.start()
+    while not program.upstream.requests:
+        time.sleep(0.01)
+    assert program.process is not None
+    program.process.send_signal(signal.SIGTERM)
+    time.sleep(0.2)
+    return thread
+
+
 @pytest.mark.slow
 def test_sigterm_finishes_what_runs_and_exits_0(program):
     program.start()
@@ -91,13 +103,7 @@ def test_sigterm_finishes_what_runs_and_exits_0(program):
         headers = {"authorization": f"Bearer {token}"}
         answers.append(httpx.post(f"{program.url}/v1/chat/completions", json=body, headers=headers, timeout=30))
 
-    thread = threading.Thread(target=call)
-    thread.start()
-    while not program.upstream.requests:
-        time.sleep(0.01)
-    assert program.process is not None
-    program.process.send_signal(signal.SIGTERM)
-    time.sleep(0.2)
+    thread = sigterm_during(program, call)
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{program.url}/health")
     program.upstream.hold.set()
@@ -123,13 +129,7 @@ def test_a_second_sigterm_ends_at_once_and_the_ledger_recovers(program):
                 timeout=30,
             )
 
-    thread = threading.Thread(target=call)
-    thread.start()
-    while not program.upstream.requests:
-        time.sleep(0.01)
-    assert program.process is not None
-    program.process.send_signal(signal.SIGTERM)
-    time.sleep(0.2)
+    thread = sigterm_during(program, call)
     assert program.stop() == 128 + signal.SIGTERM
     thread.join()
     program.start()

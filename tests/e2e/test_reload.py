@@ -64,7 +64,6 @@ def test_a_broken_file_leaves_the_old_configuration_and_names_the_line(program):
         ("price", '{ input = "nan", output = "0" }'),
         ("price", '{ input = "99999999", output = "0" }'),
         ("price", '{ input = "0.0000001", output = "0" }'),
-        ("provider", '"nobody"'),
     ],
 )
 def test_a_wrong_value_keeps_the_old_configuration_and_names_value_and_line(program, key, value):

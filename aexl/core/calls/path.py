@@ -11,25 +11,22 @@ import trio
 from aexl.api import (
     Admission,
     Answer,
-    Booked,
     Call,
     Dispatcher,
-    Headers,
     Hold,
     Lease,
     Outcome,
     Plan,
     Provider,
-    Receipt,
     Replay,
     Reviser,
     Settlement,
     Target,
 )
 from aexl.api.events import CallAdmitted, CallDenied
+from aexl.core.calls.answer import StoredAnswer
 from aexl.core.calls.metrics import CallMetrics
 from aexl.core.calls.options import CallOptions
-from aexl.core.calls.pipe import Whole
 from aexl.core.calls.run import RunningCall
 from aexl.core.calls.unbooked import Unbooked
 from aexl.errors import AexlError, Refused
@@ -194,26 +191,6 @@ def _failed(error: Exception) -> Refused:
     )
 
 
-class StoredAnswer:
-    """The ``Answer`` that the book had kept."""
-
-    replayed = True
-
-    def __init__(self, replay: Replay, book: Settlement) -> None:
-        self._book = book
-        self.execution = replay.execution
-        self.status = replay.status
-        self.headers: Headers = replay.headers
-        self.stream = replay.stream
-        self.booked: Booked | None = replay.booked
-        self.receipt = replay.booked.receipt if replay.booked else Receipt(seq=0, hash="")
-        self.chunks = Whole(list(replay.chunks))
-
-    def delivered(self) -> None:
-        """Hear that the client has everything."""
-        self._book.delivered(self.execution, True)
-
-
 class CallContext:
     """The context of one call: entered when its answer begins, left when its reader is done."""
 
@@ -227,14 +204,15 @@ class CallContext:
         if isinstance(begun, StoredAnswer):
             return begun
         self._run = begun
+        answer = begun.answer
         try:
-            await begun.head()
+            await answer.head()
         except BaseException:
             begun.leave()
             raise
-        if begun.error is not None:
-            raise begun.error
-        return begun
+        if answer.error is not None:
+            raise answer.error
+        return answer
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -9,15 +9,14 @@ from typing import Any
 import msgspec
 import typer
 
-from aexl.api import ConfigSection, Session
+from aexl.api import ConfigSection
+from aexl.core.cli.conventions import JSON
 from aexl.core.config.loading import parse_value
 from aexl.core.config.sections import suggestion
 from aexl.core.session import CommandSession
 from aexl.errors import Invalid, NotFound
 
 app = typer.Typer(no_args_is_help=True, help="Show and change the configuration.")
-
-JSON = typer.Option(False, "--json", help="Print JSON.")
 
 
 @app.command("list", epilog="Example: aexl config list --json")
@@ -50,21 +49,29 @@ def set_value(
     key: str = typer.Argument(help="Dotted path of the value."),
     value: str = typer.Argument(help="The value as TOML; text needs no quotes."),
 ) -> None:
-    """Set a value in the home's aexl.toml; comments survive, and a wrong value changes nothing."""
-    session: Session = ctx.obj
+    """Set a value in the home's aexl.toml; comments survive, and a wrong value changes nothing.
+
+    A running server has the value at once, but for [serve], [ledger] and [plugins], which count from its next start.
+    """
+    session: CommandSession = ctx.obj
     path = key.split(".")
     if len(path) < 2 or not all(path):
         raise Invalid(f"{key!r} must be a table and a key, as in serve.port")
 
     def change(document: MutableMapping[str, Any]) -> None:
         table = document
-        for part in path[:-1]:
+        for depth, part in enumerate(path[:-1], 1):
             table = table.setdefault(part, {})
+            if not isinstance(table, MutableMapping):
+                raise Invalid(f"{'.'.join(path[:depth])} is a value, not a table, so there is no {key}")
         table[path[-1]] = parse_value(value)
 
-    session.edit_config(change)
-    if session.running() is not None:
-        sys.stderr.write("A server runs: 'aexl models reload' makes it read the configuration again.\n")
+    if not session.edit_config(change):
+        return
+    if path[0] in {section.table for section in session.surroundings.sections if section.restart}:
+        sys.stderr.write(f"[{path[0]}] counts from the server's next start: 'aexl daemon stop', 'aexl daemon start'.\n")
+    else:
+        sys.stderr.write("The running server has it.\n")
 
 
 def _in_force(session: CommandSession) -> dict[str, object]:

@@ -14,6 +14,7 @@ from typing import Final
 import typer
 
 from aexl.api import Control, Session
+from aexl.core.cli.conventions import JSON, NO_SERVER, NOT_RUNNING
 from aexl.core.control import ControlClient
 from aexl.core.daemon import StartFailed, log_path, start_daemon
 from aexl.core.processes.table import is_alive
@@ -21,17 +22,12 @@ from aexl.errors import NotFound, Unavailable
 
 app = typer.Typer(no_args_is_help=True, help="Run the server in the background.")
 
-NOT_RUNNING: Final = 3
-"""Exit code of ``status``, as ``systemctl status`` has it."""
-
 _POLL: Final = 0.05
 _FOLLOW_POLL: Final = 0.25
 _NOW_GRACE: Final = 2.0
 _TAIL_BLOCK: Final = 64 * 1024
 _LINE_BOUND: Final = 512 * 1024
 """Bytes from the log's end in which the last lines are looked for."""
-
-JSON = typer.Option(False, "--json", help="Print JSON.")
 
 
 @app.command(
@@ -105,7 +101,7 @@ def status(ctx: typer.Context, as_json: bool = JSON) -> None:
     elif found is not None:
         sys.stdout.write(f"Runs: {_place(found)}\n")
     else:
-        sys.stdout.write("No server runs. Start one with 'aexl daemon start'.\n")
+        sys.stdout.write(f"{NO_SERVER}\n")
     if found is None:
         raise typer.Exit(NOT_RUNNING)
 

@@ -11,6 +11,7 @@ import msgspec
 import typer
 
 from aexl.api import Control, Host
+from aexl.core.cli.conventions import JSON
 from aexl.core.session import CommandSession
 from aexl.errors import AexlError, ConfigError
 
@@ -26,7 +27,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @app.command(epilog="Example: aexl doctor --json")
-def doctor(ctx: typer.Context, as_json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
+def doctor(ctx: typer.Context, as_json: bool = JSON) -> None:
     """Look at home, configuration, plugins, ledger and server. Exits 1 when something is wrong."""
     session: CommandSession = ctx.obj
     findings = [*_home(session), *_config(session)]

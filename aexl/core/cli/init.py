@@ -51,7 +51,7 @@ api_key_env = "ANTHROPIC_API_KEY"
 
 @app.command(epilog="Example: AEXL_HOME=/srv/aexl aexl init")
 def init(ctx: typer.Context) -> None:
-    """Make the home folder, its keys and a first configuration. What is there already stays.
+    """Make the home folder and a first configuration. What is there already stays.
 
     Never asks anything: provider keys come from the environment or from .env in the home.
     """
@@ -72,5 +72,5 @@ def init(ctx: typer.Context) -> None:
 def _make(path: Path, text: str) -> bool:
     if path.exists():
         return False
-    replace_file(path, text)
+    replace_file(path, text.encode())
     return True

@@ -13,9 +13,10 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
+from aexl.core.config.loading import merge
 from aexl.errors import Invalid
 
 STRIPPED_PREFIXES: Final = (
@@ -129,13 +130,7 @@ def _opencode_variables(access: Access, env: Mapping[str, str]) -> Mapping[str, 
         theirs = json.loads(given)
     except ValueError as error:
         raise Invalid(f"OPENCODE_CONFIG_CONTENT is not JSON: {error}") from error
-    return {"OPENCODE_CONFIG_CONTENT": json.dumps(_merge(theirs, ours))}
-
-
-def _merge(below: Any, above: Any) -> Any:
-    if not isinstance(below, dict) or not isinstance(above, dict):
-        return above
-    return {**below, **{key: _merge(below.get(key), value) for key, value in above.items()}}
+    return {"OPENCODE_CONFIG_CONTENT": json.dumps(merge(ours, theirs if isinstance(theirs, dict) else {}))}
 
 
 ADAPTERS: Final[Mapping[str, Adapter]] = {

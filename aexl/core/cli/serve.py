@@ -12,6 +12,7 @@ import typer
 
 from aexl.core.session import CommandSession
 from aexl.core.surroundings import Surroundings
+from aexl.errors import Invalid
 
 if TYPE_CHECKING:
     from aexl.core.server import Serving
@@ -40,10 +41,16 @@ def serve(
 
         flags |= DEMO_FLAGS
         announce = announce_demo
-    logging.basicConfig(
-        level=os.environ.get("AEXL_LOG", "INFO").upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
+    logging.basicConfig(level=_level(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     serve(Surroundings(session.home, flags=flags), announce)
+
+
+def _level() -> int:
+    name = os.environ.get("AEXL_LOG") or "INFO"
+    levels = logging.getLevelNamesMapping()
+    if name.upper() not in levels:
+        raise Invalid(f"AEXL_LOG must be one of {', '.join(levels)}, not {name!r}")
+    return levels[name.upper()]
 
 
 def _given(host: str | None, port: int | None, unix: Path | None) -> list[tuple[str, object]]:

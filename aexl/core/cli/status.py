@@ -7,15 +7,13 @@ import sys
 import typer
 
 from aexl.api import Accounts, Agent, Host, Session, format_usd
+from aexl.core.cli.conventions import JSON, NO_SERVER, NOT_RUNNING
 
 app = typer.Typer()
 
-NOT_RUNNING = 3
-"""Exit code, as ``systemctl status`` has it."""
-
 
 @app.command(epilog="Example: aexl status --json")
-def status(ctx: typer.Context, as_json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
+def status(ctx: typer.Context, as_json: bool = JSON) -> None:
     """Show whether a server runs, and what its agents have spent. Exits 3 when none runs."""
     session: Session = ctx.obj
     server = session.running()
@@ -48,7 +46,7 @@ def _plain(agent: Agent) -> dict[str, object]:
 
 def _sentence(server: object) -> str:
     if not isinstance(server, dict):
-        return "No server runs. Start one with 'aexl daemon start'."
+        return NO_SERVER
     return (
         f"aexl {server['version']} runs at {server['url']} (pid {server['pid']}, up {server['uptime']:.0f} s, "
         f"{server['in_flight']} calls in flight)."

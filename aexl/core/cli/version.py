@@ -9,12 +9,13 @@ import typer
 
 from aexl import __version__
 from aexl.api import Session
+from aexl.core.cli.conventions import JSON
 
 app = typer.Typer()
 
 
 @app.command(epilog="Example: aexl version --json")
-def version(ctx: typer.Context, as_json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
+def version(ctx: typer.Context, as_json: bool = JSON) -> None:
     """Show the version of aexl and of what it runs on."""
     import apsw
 

@@ -61,8 +61,8 @@ class ProviderSection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 OWN_SECTIONS: tuple[ConfigSection, ...] = (
-    ConfigSection(table="plugins", model=PluginsSection),
-    ConfigSection(table="serve", model=ServeSection),
+    ConfigSection(table="plugins", model=PluginsSection, restart=True),
+    ConfigSection(table="serve", model=ServeSection, restart=True),
     ConfigSection(table="calls", model=CallOptions),
     ConfigSection(table="providers", model=ProviderSection, keyed=True, open=True),
 )

@@ -5,17 +5,18 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
-from collections.abc import Mapping, Sequence
+import tomllib
+from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
 
 from aexl.api import Control, Host, Model, Models, Session
-from aexl.errors import AexlError, Invalid, NotFound, Unavailable
+from aexl.errors import Conflict, Invalid, NotFound, Unavailable
 from aexl_catalog.aex import convert
-from aexl_catalog.editing import ConfigFile
+from aexl_catalog.editing import add_table
 from aexl_catalog.pricing import read_price
 from aexl_catalog.report import COLUMNS, find_problems, key_variables, lines, plain, row, sets
 from aexl_catalog.settings import ModelTable
@@ -81,7 +82,7 @@ def check(
     configured = session.config.mapping(ModelTable)
     models = session.run(_models)
     chosen = [_pick(models, name)] if name is not None else [model for model in models if model.name in configured]
-    tables = ConfigFile(session.home / "aexl.toml").entries("providers")
+    tables = _providers(session.home)
     problems = find_problems(chosen, tables, _keys(session.home, tables))
     if json:
         session.json([{"model": model, "problem": problem} for model, problem in problems])
@@ -143,14 +144,10 @@ def add(
     if given:
         values["limits"] = given
     check_table(name, values)
-    file = ConfigFile(session.home / "aexl.toml")
-    if provider not in file.entries("providers"):
-        typer.echo(
-            f"There is no [providers.{provider}] in {file.path} yet; calls are refused until there is.", err=True
-        )
-    file.add("models", name, values, replace=replace)
-    _write(session, file)
-    typer.echo(f"Added {name} to {file.path}.")
+    followed = session.edit_config(lambda document: add_table(document, "models", name, values, replace=replace))
+    if provider not in _providers(session.home):
+        typer.echo(f"There is no [providers.{provider}] yet; calls are refused until there is.", err=True)
+    typer.echo(_added(name, session, followed))
 
 
 @app.command("import")
@@ -167,20 +164,21 @@ def import_models(
     imported = convert(_read_yaml(file))
     for name, values in imported.models.items():
         check_table(name, values)
-    target = ConfigFile(session.home / "aexl.toml")
-    added = 0
-    for table, entries in (("providers", imported.providers), ("models", imported.models)):
-        present = target.entries(table)
-        for name, values in entries.items():
-            if name in present and not replace:
-                imported.remarks.append(f"[{table}.{name}] was there already, and stays as it is")
-            else:
-                target.add(table, name, values, replace=replace)
-                added += 1
-    _write(session, target)
-    for remark in imported.remarks:
+    kept: list[str] = []
+
+    def change(document: MutableMapping[str, Any]) -> None:
+        for table, entries in (("providers", imported.providers), ("models", imported.models)):
+            for name, values in entries.items():
+                try:
+                    add_table(document, table, name, values, replace=replace)
+                except Conflict:
+                    kept.append(f"[{table}.{name}] was there already, and stays as it is")
+
+    followed = session.edit_config(change)
+    for remark in (*imported.remarks, *kept):
         typer.echo(remark, err=True)
-    typer.echo(f"Added {added} table{'' if added == 1 else 's'} to {target.path}.")
+    added = len(imported.providers) + len(imported.models) - len(kept)
+    typer.echo(_added(f"{added} table{'' if added == 1 else 's'}", session, followed))
 
 
 def check_table(name: str, values: Mapping[str, object]) -> None:
@@ -217,16 +215,17 @@ def _keys(home: Path, tables: Mapping[str, object]) -> Mapping[str, bool]:
     return {variable: bool(os.environ.get(variable)) or sets(text, variable) for variable in key_variables(tables)}
 
 
-def _write(session: Session, file: ConfigFile) -> None:
-    """Write the file and have a running server read it; what the server refuses is taken back."""
-    file.write()
-    if session.running() is None:
-        return
+def _providers(home: Path) -> Mapping[str, object]:
+    """Return ``[providers]`` as the home's file has it: the tables belong to the provider types."""
     try:
-        session.run(_reload)
-    except AexlError:
-        file.restore()
-        raise
+        found = tomllib.loads((home / "aexl.toml").read_text(encoding="utf-8")).get("providers")
+    except FileNotFoundError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _added(what: str, session: Session, followed: bool) -> str:
+    return f"Added {what} to {session.home / 'aexl.toml'}." + (" The running server has it." if followed else "")
 
 
 def _read_yaml(path: Path) -> object:

@@ -1,25 +1,25 @@
-"""``aexl models``, run with a session of our own."""
+"""``aexl models``, without a server."""
 
 from __future__ import annotations
 
 import json
 import sys
+import tomllib
 import types
-from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-import trio
 from typer.testing import CliRunner
 
-from aexl.api import Control, Host, Models
+from aexl.api import Control, Models
 from aexl.errors import AexlError, ConfigError, Conflict, Invalid, NotFound, Problem, Unavailable
+from aexl.testing.control import FakeControl
 from aexl.testing.host import FakeConfig, FakeHost
 from aexl.testing.provider import FakeProvider
+from aexl.testing.session import FakeSession
 from aexl_catalog.catalog import Catalog
 from aexl_catalog.commands import app
-from aexl_catalog.editing import ConfigFile
 from aexl_catalog.settings import ModelTable
 
 TOML = """\
@@ -35,62 +35,27 @@ limits = { context = 1000 }
 """
 
 
-class FakeControl:
-    def __init__(self) -> None:
-        self.reloads = 0
-        self.refuses: AexlError | None = None
-
-    async def reload(self) -> str:
-        self.reloads += 1
-        if self.refuses is not None:
-            raise self.refuses
-        return "ab" * 32
-
-
-class FakeSession:
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.control: FakeControl | None = None
-
-    @property
-    def config(self) -> FakeConfig:
-        import tomllib
-
-        path = self.home / "aexl.toml"
-        data = tomllib.loads(path.read_text()) if path.exists() else {}
-        return FakeConfig(mappings={ModelTable: data.get("models", {})})
-
-    def run(self, work: Callable[[Host], Awaitable[Any]]) -> Any:
-        async def main() -> Any:
-            host = FakeHost(self.home, config=self.config)
-            catalog = Catalog()
-            (await catalog.prepare(host.current))()
-            catalog.meet({"groq": FakeProvider(name="groq")})
-            host.services = {Models: catalog}
-            if self.control is not None:
-                host.services[Control] = self.control
-            return await work(host)
-
-        return trio.run(main)
-
-    def running(self) -> dict[str, object] | None:
-        return None if self.control is None else {"pid": 1}
-
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        for row in rows:
-            print(" | ".join(row))
-
-    def json(self, value: object) -> None:
-        print(json.dumps(value))
+def read(text: str) -> FakeConfig:
+    return FakeConfig(mappings={ModelTable: tomllib.loads(text).get("models", {})})
 
 
 @pytest.fixture
-def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSession:
+def control() -> FakeControl:
+    return FakeControl()
+
+
+@pytest.fixture
+def session(tmp_path: Path, control: FakeControl, monkeypatch: pytest.MonkeyPatch) -> FakeSession:
+    """A session of a home in which no server runs, until it has a status."""
     monkeypatch.delenv("TEST_GROQ_KEY", raising=False)
     path = tmp_path / "aexl.toml"
     path.write_text(TOML)
     path.chmod(0o640)
-    return FakeSession(tmp_path)
+    host = FakeHost(tmp_path)
+    catalog = Catalog()
+    catalog.meet({"groq": FakeProvider(name="groq")})
+    host.services = {Models: catalog, Control: control}
+    return FakeSession(host, read=read)
 
 
 def run(session: FakeSession, *arguments: str, fails: type[AexlError] | None = None) -> Any:
@@ -107,7 +72,7 @@ def text(session: FakeSession) -> str:
 
 
 def test_list_has_a_line_for_each_model(session: FakeSession) -> None:
-    assert "first | groq | 1.00 | 2.00 | 1000 | - | config:" in run(session, "list").output
+    assert "first  groq  1.00  2.00  1000  -  config:" in run(session, "list").output
 
 
 def test_list_json_has_decimal_strings(session: FakeSession) -> None:
@@ -118,7 +83,7 @@ def test_list_json_has_decimal_strings(session: FakeSession) -> None:
 
 def test_show_says_where_a_price_comes_from(session: FakeSession) -> None:
     output = run(session, "show", "llama-3.1-8b-instant").output
-    assert "price from | genai-prices " in output
+    assert "price from  genai-prices " in output
     assert "USD per million tokens" in output
     assert json.loads(run(session, "show", "first", "--json").output)["provider"] == "groq"
 
@@ -163,7 +128,7 @@ def test_add_keeps_comments_order_and_mode(session: FakeSession) -> None:
     added = session.config.mapping(ModelTable)["llama/3.1"]
     assert added.price is not None
     assert (added.price.cached_input, added.limits.output, added.limits.enforce) == ("0.025", 8192, True)
-    assert "llama/3.1 | groq | 0.05" in run(session, "list").output
+    assert "llama/3.1  groq  0.05" in run(session, "list").output
 
 
 def test_add_makes_the_file_and_only_its_owner_may_read_it(session: FakeSession) -> None:
@@ -207,28 +172,27 @@ def test_add_replaces_when_told_to(session: FakeSession) -> None:
     assert session.config.mapping(ModelTable)["first"].free
 
 
-def test_add_reloads_a_running_server(session: FakeSession) -> None:
-    session.control = FakeControl()
-    run(session, "add", "m", "--provider", "groq", "--free")
-    assert session.control.reloads == 1
+def test_add_reloads_a_running_server_and_says_so(session: FakeSession, control: FakeControl) -> None:
+    session.ensure_server()
+    assert "The running server has it." in run(session, "add", "m", "--provider", "groq", "--free").output
+    assert control.reloads == 1
 
 
-def test_what_the_server_refuses_is_taken_back(session: FakeSession) -> None:
-    session.control = FakeControl()
-    session.control.refuses = ConfigError([Problem(key="models.m", message="no")])
+def test_what_the_server_refuses_is_taken_back(session: FakeSession, control: FakeControl) -> None:
+    session.ensure_server()
+    control.refuses = ConfigError([Problem(key="models.m", message="no")])
     run(session, "add", "m", "--provider", "groq", "--free", fails=ConfigError)
     assert text(session) == TOML
 
 
 def test_a_file_that_is_no_toml_is_not_touched(session: FakeSession) -> None:
     (session.home / "aexl.toml").write_text("[models\n")
-    with pytest.raises(Invalid, match="line 1"):
-        ConfigFile(session.home / "aexl.toml")
+    run(session, "add", "m", "--provider", "groq", "--free", fails=ConfigError)
     assert text(session) == "[models\n"
 
 
 def test_reload_says_the_digest(session: FakeSession) -> None:
-    session.control = FakeControl()
+    session.ensure_server()
     assert "abababababab" in run(session, "reload").output
 
 

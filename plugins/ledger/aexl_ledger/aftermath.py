@@ -11,8 +11,9 @@ from aexl.api.ids import uuid7
 from aexl.api.records import Booked, Call, Ending, Receipt
 from aexl.errors import Conflict, NotFound, Refused
 from aexl_ledger.budgets import left, roll
-from aexl_ledger.executions import BookedBefore, shorten
+from aexl_ledger.executions import BookedBefore
 from aexl_ledger.operations import Draft, Operation, check_amount, check_text
+from aexl_ledger.outcomes import shorten
 from aexl_ledger.state import State
 
 

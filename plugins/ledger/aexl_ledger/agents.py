@@ -10,10 +10,10 @@ from typing import Any, Final, cast
 
 import msgspec
 
+from aexl.api.accounts import Agent, AgentChange, NewAgent, Window
 from aexl.api.money import MAX_AMOUNT
 from aexl.api.records import Limits, Receipt
 from aexl.api.records import State as Lifecycle
-from aexl.api.roles import Agent, AgentChange, NewAgent, Window
 from aexl.errors import Conflict, Invalid
 from aexl_ledger.budgets import begin_window
 from aexl_ledger.fold import UNLIMITED

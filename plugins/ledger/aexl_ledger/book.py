@@ -15,20 +15,22 @@ from aexl.api.records import Booked, Call, Hold, Outcome, Plan, Receipt, Replay
 from aexl.errors import AexlError, Refused, Unavailable
 from aexl_ledger import answers
 from aexl_ledger.aftermath import Deny, Recover, Release
-from aexl_ledger.attempts import Attempt, Attempts
+from aexl_ledger.attempts import Attempts
 from aexl_ledger.directory import Directory
 from aexl_ledger.driver import DiskFull, Driver, StorageFailed
-from aexl_ledger.executions import InFlight, Reserve, Settle, succeeded
+from aexl_ledger.executions import InFlight, Reserve, Settle
+from aexl_ledger.flight import Flight
 from aexl_ledger.lifecycle import refusal
 from aexl_ledger.metrics import Metrics
-from aexl_ledger.operations import ClaimKey, Operation
+from aexl_ledger.operations import Operation
 from aexl_ledger.options import LedgerOptions
+from aexl_ledger.outcomes import succeeded
 from aexl_ledger.sqlite import SqliteDriver, wall_micros
 from aexl_ledger.windows import MICROS
 from aexl_ledger.writer import Writer
 
 if TYPE_CHECKING:
-    from aexl.api.roles import Host
+    from aexl.api import Host
 
 logger = logging.getLogger("aexl.ledger")
 
@@ -42,37 +44,6 @@ SETTLE_WAITS: Final = (0.05, 0.2, 1.0, 3.0)
 
 EXPIRE_SECONDS: Final = 60.0
 """Between two deletions of what is too old."""
-
-
-class Flight:
-    """An execution without an end; ``deadline`` is of trio's clock."""
-
-    __slots__ = ("agent", "attempt", "deadline", "ended", "key")
-
-    def __init__(self, agent: str, key: ClaimKey | None, deadline: float) -> None:
-        self.agent = agent
-        self.key = key
-        self.deadline = deadline
-        self.attempt: Attempt | None = None
-        self.ended: trio.Event | None = None
-
-    async def wait(self, execution: str, until: float) -> None:
-        """Wait for the end.
-
-        Raises:
-            Refused: 409 if it has not come by then.
-        """
-        if self.ended is None:
-            self.ended = trio.Event()
-        with trio.move_on_at(until):
-            await self.ended.wait()
-        if not self.ended.is_set():
-            raise Refused(
-                f"an equal call is still in flight as {execution}: ask again",
-                code="in_flight",
-                status=409,
-                retry_after=5,
-            )
 
 
 class Ledger:

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from aexl.api.ids import uuid7
-from aexl.api.money import MAX_AMOUNT, Usage
-from aexl.api.records import Booked, Call, Ending, Hold, Outcome, Plan, Receipt
+from aexl.api.money import MAX_AMOUNT
+from aexl.api.records import Booked, Call, Hold, Outcome, Plan, Receipt
 from aexl.errors import Refused
 from aexl_ledger.budgets import fit, left, roll
 from aexl_ledger.lifecycle import not_ready
 from aexl_ledger.operations import ClaimKey, Draft, Operation, check_amount
+from aexl_ledger.outcomes import describe, shorten, succeeded
 from aexl_ledger.state import Claim, State
-from aexl_ledger.windows import MICROS
-
-LONGEST_NAME: Final = 200
-"""Characters of a model's or a provider's name that an event keeps; callers choose the former."""
-
-LONGEST_ID: Final = 200
 
 
 class InFlight(NamedTuple):
@@ -51,13 +46,6 @@ class KeptAnswer(NamedTuple):
 def hash_key(key: str) -> bytes:
     """Return what is kept of a caller's idempotency key, which may be anything."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
-
-
-def shorten(text: str) -> str:
-    """Return a name that others chose as an event keeps it: bounded, and valid text."""
-    if len(text) <= LONGEST_NAME and text.isascii():
-        return text
-    return text[:LONGEST_NAME].encode("utf-8", "replace").decode()
 
 
 class Reserve(Operation["Hold | InFlight | Stored"]):
@@ -233,61 +221,3 @@ class Settle(Operation["Booked | BookedBefore"]):
         if self._known or self.answer is None or self.key is None or not succeeded(self.outcome):
             return None
         return KeptAnswer(self.execution, now + self.retention, self.answer)
-
-
-def succeeded(outcome: Outcome) -> bool:
-    """Return whether an equal call may be given this one's answer; failures are never repeated."""
-    status = outcome.status
-    return outcome.ending is Ending.COMPLETED and status is not None and 200 <= status < 300
-
-
-def describe(outcome: Outcome) -> dict[str, Any]:
-    """Return what an event says of an outcome, the money excepted."""
-    target = outcome.target
-    data: dict[str, Any] = {
-        "ending": outcome.ending.value,
-        "reason": outcome.charge.reason,
-        "estimated": int(outcome.charge.estimated),
-        "provider": target.provider,
-        "provider_model": shorten(target.model),
-        "price_version": target.price.version,
-        "micros": round(outcome.seconds * MICROS),
-    }
-    if outcome.status is not None:
-        data["status"] = outcome.status
-    if outcome.first_byte is not None:
-        data["first_byte_micros"] = round(outcome.first_byte * MICROS)
-    if outcome.upstream_id is not None and len(outcome.upstream_id) <= LONGEST_ID:
-        data["upstream_id"] = outcome.upstream_id
-    if outcome.usage is not None:
-        data["usage"] = describe_usage(outcome.usage)
-    return data
-
-
-def describe_usage(usage: Usage) -> dict[str, Any]:
-    """Return the classes of tokens that were used, without zeros."""
-    data: dict[str, Any] = {}
-    for name in _COUNTS:
-        count = getattr(usage, name)
-        if count:
-            data[name] = count
-    if usage.tool_uses:
-        data["tool_uses"] = dict(usage.tool_uses)
-    if usage.tier:
-        data["tier"] = usage.tier
-    return data
-
-
-_COUNTS: Final = (
-    "input_tokens",
-    "cached_input_tokens",
-    "cache_write_tokens",
-    "cache_write_1h_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-)
-
-
-def read_usage(data: Mapping[str, Any]) -> Usage:
-    """Return what ``describe_usage`` described."""
-    return Usage(**data)

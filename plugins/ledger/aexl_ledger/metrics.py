@@ -6,8 +6,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from aexl.api.interfaces import Sample
 from aexl.api.money import NANOS
+from aexl.api.offers import Sample
 from aexl.api.records import Booked, Outcome
 from aexl_ledger.driver import Balance
 

@@ -57,7 +57,7 @@ class LedgerPlugin(Plugin):
     def aexl_config(self) -> Sequence[ConfigSection]:
         from aexl_ledger.options import LedgerOptions
 
-        return [ConfigSection(table="ledger", model=LedgerOptions)]
+        return [ConfigSection(table="ledger", model=LedgerOptions, restart=True)]
 
     @hookimpl
     def aexl_commands(self) -> Sequence[Command]:

@@ -10,7 +10,7 @@ import apsw
 from aexl.api.records import Booked, Execution, Receipt
 from aexl.errors import NotFound
 from aexl_ledger.chain import Event, decode
-from aexl_ledger.executions import read_usage
+from aexl_ledger.outcomes import read_usage
 from aexl_ledger.tables import STREAM, select, select_one
 from aexl_ledger.windows import MICROS
 

@@ -9,8 +9,8 @@ from typing import TypeVar
 import apsw
 import trio
 
+from aexl.api.accounts import Agent, AgentChange, NewAgent, Token
 from aexl.api.records import Execution, Principal, Receipt, Scope, State
-from aexl.api.roles import Agent, AgentChange, NewAgent, Token
 from aexl_ledger import reading
 from aexl_ledger.aftermath import Correct
 from aexl_ledger.agents import ChangeState, CreateAgent, DeleteAgent, ListAgents, ReadAgent, TopUp, UpdateAgent

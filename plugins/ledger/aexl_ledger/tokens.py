@@ -13,8 +13,8 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, cast, get_args
 
+from aexl.api.accounts import Token
 from aexl.api.records import Receipt, Scope
-from aexl.api.roles import Token
 from aexl.errors import Conflict, Invalid, NotFound
 from aexl_ledger.operations import Draft, Operation, check_text, find_agent
 from aexl_ledger.state import State, TokenRow

@@ -11,8 +11,9 @@ import trio
 
 from aexl.api import Call, Headers, Target, Usage
 from aexl.errors import Invalid, ProviderFailed
+from aexl_providers.answers import BodyReader, stream_reader
 from aexl_providers.failures import provider_failure
-from aexl_providers.streams import BodyReader, StreamReader, stream_reader
+from aexl_providers.streams import StreamReader
 
 MAX_READ: Final = 32 << 20
 """Bytes of a JSON answer; one that is longer passes, but its usage is not read."""

@@ -11,15 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aexl.api import Usage
+from aexl_providers.answers import BodyReader, stream_reader
+from aexl_providers.chat import ChatReader
+from aexl_providers.messages import MessagesReader
 from aexl_providers.nulls import strip_null_usage
-from aexl_providers.streams import (
-    BodyReader,
-    ChatReader,
-    MessagesReader,
-    ResponsesReader,
-    StreamReader,
-    stream_reader,
-)
+from aexl_providers.responses import ResponsesReader
+from aexl_providers.streams import StreamReader
 
 DELTA = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"He said \\"usage\\":null"}}],"usage":null}\n\n'
 PLAIN = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"He said \\"usage\\":null"}}]}\n\n'

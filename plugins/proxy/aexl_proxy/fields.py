@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import parse_qs
 
 import msgspec
 
 from aexl.api import Body, Headers
 from aexl.errors import Invalid, Refused, Unavailable
+
+T = TypeVar("T")
 
 MOST_TOKENS: Final = 2**31
 """The largest limit of tokens; ten thousand times what any model writes."""
@@ -110,22 +112,19 @@ def check_count(value: object, name: str, most: int = MOST_TOKENS) -> int:
 
 def read_object(body: Body, key: str) -> dict[str, object] | None:
     """Return a JSON object; absent and null are ``None``."""
-    value = read(body, key)
-    if value is None:
-        return None
-    if not isinstance(value, dict):
-        raise refusal(f"{key} must be an object, not {show(value)}", code="invalid_type", param=key)
-    return value
+    return _read_kind(body, key, dict, "an object")
 
 
 def read_text(body: Body, key: str) -> str | None:
     """Return a string; absent and null are ``None``."""
+    return _read_kind(body, key, str, "a string")
+
+
+def _read_kind(body: Body, key: str, kind: type[T], what: str) -> T | None:
     value = read(body, key)
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise refusal(f"{key} must be a string, not {show(value)}", code="invalid_type", param=key)
-    return value
+    if value is None or isinstance(value, kind):
+        return value
+    raise refusal(f"{key} must be {what}, not {show(value)}", code="invalid_type", param=key)
 
 
 def read_page(query: bytes, default: int, most: int) -> tuple[int, dict[str, list[str]]]:

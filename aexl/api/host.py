@@ -1,0 +1,169 @@
+"""The host as plugins see it, and as commands reach it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+
+import msgspec
+
+from aexl.api.calls import Answer, Config
+from aexl.api.records import Call
+from aexl.api.work import Process, ProcessSpec
+from aexl.errors import Refused
+
+if TYPE_CHECKING:
+    import httpx
+
+T = TypeVar("T")
+
+
+class Upstream(msgspec.Struct, frozen=True, kw_only=True):
+    """How to talk to a provider's server. Seconds, bytes.
+
+    Attributes:
+        private: Addresses of loopback, private and link-local ranges are allowed; refused otherwise.
+        connect: For resolving, connecting and TLS together.
+        first_byte: From the end of the request to the answer's head.
+        idle: Between two pieces of the answer.
+        total: For the whole exchange.
+        connections: At most this many at a time to one origin; further calls wait for one.
+        http2: Use HTTP/2, through httpx's own transport.
+        trust_env: Honour ``HTTP_PROXY``, ``HTTPS_PROXY``, ``NO_PROXY``, through httpx's own transport.
+    """
+
+    private: bool = False
+    connect: float = 10.0
+    first_byte: float = 600.0
+    idle: float = 300.0
+    total: float = 3600.0
+    connections: int = 1000
+    http2: bool = False
+    trust_env: bool = True
+
+
+@runtime_checkable
+class Host(Protocol):
+    """The host, as plugins see it.
+
+    ``version``, ``data_dir``, ``current`` and ``transport`` may be used in every hook. The rest may be used from ``aexl_lifespan``'s context onwards, when all
+    plugins have answered. In a command's process the same members speak to the
+    server over its control socket, where one runs.
+    """
+
+    @property
+    def version(self) -> str:
+        """Aexl's version."""
+        ...
+
+    @property
+    def data_dir(self) -> Path:
+        """``AEXL_HOME``: where plugins keep their files."""
+        ...
+
+    @property
+    def current(self) -> Config:
+        """The configuration in force now."""
+        ...
+
+    def service(self, role: type[T]) -> T | None:
+        """Return who plays a role, if anyone does."""
+        ...
+
+    def call(self, call: Call) -> AbstractAsyncContextManager[Answer]:
+        """Run a call: plan, gates, book, provider, book.
+
+        The call runs in the host's nursery: leaving the context early drains or
+        cancels the upstream by policy, and it is settled all the same.
+
+        Raises:
+            Refused: If a gate or the book says no.
+            ProviderFailed: If no target answered.
+        """
+        ...
+
+    def spawn(self, spec: ProcessSpec) -> AbstractAsyncContextManager[Process]:
+        """Run a program; leaving the context ends its whole tree."""
+        ...
+
+    def transport(self, upstream: Upstream) -> httpx.AsyncBaseTransport:
+        """Return a transport with a pool of its own; closed when the host stops. Must not wait."""
+        ...
+
+    def interrupt(self, agent: str, verdict: Refused) -> int:
+        """End the running calls of an agent with a verdict; return how many. Must not wait.
+
+        Their streams raise ``verdict``; what they cost is settled as always.
+        """
+        ...
+
+    def publish(self, event: object) -> None:
+        """Tell the subscribers. Never waits."""
+        ...
+
+
+@runtime_checkable
+class Session(Protocol):
+    """What a command gets as ``typer.Context.obj``: the way to the host, and to the person.
+
+    ``run`` finds the running server by its control socket, or, where none runs,
+    takes the home's lock and starts the plugins for this one operation.
+    """
+
+    @property
+    def home(self) -> Path:
+        """``AEXL_HOME``."""
+        ...
+
+    @property
+    def config(self) -> Config:
+        """The configuration, read from the files. Does not need a server.
+
+        Raises:
+            ConfigError: If a value is wrong.
+        """
+        ...
+
+    def run(self, work: Callable[[Host], Awaitable[T]]) -> T:
+        """Run ``work`` with a host, in a trio loop of its own, and return what it returns."""
+        ...
+
+    def running(self) -> Mapping[str, object] | None:
+        """Return ``Control.status`` of the server that runs beside us, or ``None``."""
+        ...
+
+    def ensure_server(self) -> str:
+        """Make sure that a server runs, starting a daemon where none does; return its base URL.
+
+        Raises:
+            Unavailable: If it does not become ready; says why.
+        """
+        ...
+
+    def edit_config(self, change: Callable[[MutableMapping[str, Any]], None]) -> bool:
+        """Change the home's ``aexl.toml``, comments kept; the file is replaced at once or not at all.
+
+        Where a server runs, it reads the file before this returns.
+
+        Args:
+            change: Gets the document, a tomlkit one, and changes it in place; what it raises changes nothing.
+
+        Returns:
+            Whether a running server has the change. What a section with ``restart`` says,
+            it follows only when it starts again.
+
+        Raises:
+            ConfigError: If the configuration would be wrong afterwards, or the server
+                refuses it; nothing has changed, byte for byte.
+        """
+        ...
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Print a table for people; columns of numbers (named with a leading ``>``) stand right."""
+        ...
+
+    def json(self, value: object) -> None:
+        """Print one value as JSON, for programs."""
+        ...

@@ -1,0 +1,173 @@
+"""What runs and what is kept: stores of objects, steps of pipelines, processes, agent runners.
+
+Everything here may be called from many tasks at once. Methods that say *must not
+wait* are ordinary functions and run in the loop: no I/O, no locks, microseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, NewType, Protocol, runtime_checkable
+
+from aexl.api.calls import Named
+
+if TYPE_CHECKING:
+    from trio.abc import ReceiveChannel
+
+ObjectId = NewType("ObjectId", str)
+"""The SHA-256 of an object's bytes: 64 lower-case hexadecimal digits."""
+
+
+class BlobStore(Protocol):
+    """Bytes under names, with the two conditional writes that heads need.
+
+    Every driver passes the same conformance suite; one that cannot hold the
+    conditions must raise when it is opened.
+    """
+
+    async def get(self, name: str, *, start: int = 0, length: int | None = None) -> bytes:
+        """Return the bytes, or a range of them.
+
+        Raises:
+            NotFound: If there is no such name.
+        """
+        ...
+
+    async def put_if_absent(self, name: str, data: bytes) -> bool:
+        """Write unless the name exists; return whether it was written."""
+        ...
+
+    async def put_if_match(self, name: str, data: bytes, *, version: str | None) -> str:
+        """Replace only the version named; return the new one.
+
+        Raises:
+            HeadMoved: If another version is there by now.
+        """
+        ...
+
+    async def list(self, prefix: str) -> Sequence[str]:
+        """Return the names that begin with ``prefix``, sorted."""
+        ...
+
+    async def delete(self, name: str) -> None:
+        """Remove a name; one that does not exist is no error."""
+        ...
+
+
+class StepRun(Protocol):
+    """What a pipeline step may use while it runs."""
+
+    @property
+    def inputs(self) -> Mapping[str, object]:
+        """The step's checked arguments, as JSON values."""
+        ...
+
+    @property
+    def workspace(self) -> Path:
+        """The folder the step works in."""
+        ...
+
+    def log(self, line: str) -> None:
+        """Add a line to the step's log. Must not wait."""
+        ...
+
+
+class Step(Protocol):
+    """A step of a pipeline, its arguments already checked."""
+
+    async def run(self, run: StepRun) -> Mapping[str, object]:
+        """Do the work and return named outputs, which must be JSON values."""
+        ...
+
+
+@runtime_checkable
+class StepType(Named, Protocol):
+    """A word that a pipeline file may use as ``use:``."""
+
+    def parse(self, arguments: Mapping[str, object]) -> Step:
+        """Check a step's ``with:`` table and build the step. Must not wait.
+
+        Raises:
+            ConfigError: If an argument is missing, unknown or of a wrong type.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessSpec:
+    """A program to run, with an environment built from nothing and an end that is certain.
+
+    Attributes:
+        env: The whole environment; nothing is inherited.
+        stdin: What the program reads; ``None`` for an empty one. Ignored when ``inherit`` is true.
+        inherit: The program uses the host's own standard streams (a terminal program).
+        files: Files to write before it starts, mode 0600.
+        cancel: Signals and the seconds of grace after each; then the whole tree is killed.
+    """
+
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    cwd: Path
+    stdin: bytes | None = None
+    inherit: bool = False
+    files: Mapping[Path, str] = field(default_factory=dict)
+    cancel: Sequence[tuple[int, float]] = ((15, 5.0),)
+
+
+class Process(Protocol):
+    """A running program and everything it started."""
+
+    @property
+    def pid(self) -> int:
+        """The program's process id."""
+        ...
+
+    @property
+    def lines(self) -> ReceiveChannel[bytes]:
+        """Standard output, line by line, without line ends; a line of over 1 MiB comes in pieces."""
+        ...
+
+    @property
+    def stderr(self) -> ReceiveChannel[bytes]:
+        """Standard error, likewise."""
+        ...
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the program itself. Must not wait."""
+        ...
+
+    async def wait(self) -> int:
+        """Wait for the program to end; return its exit code, or minus the signal that ended it."""
+        ...
+
+
+class RunnerParser(Protocol):
+    """Turns a CLI's output into events, without I/O, so that recordings test it."""
+
+    def feed(self, line: bytes) -> Sequence[object]:
+        """Return the events of one line of standard output."""
+        ...
+
+    def finish(self, status: int, stderr: str) -> object:
+        """Return the outcome, from the protocol first and the exit status second."""
+        ...
+
+
+@runtime_checkable
+class Runner(Named, Protocol):
+    """An agent CLI, or something like one."""
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What a step may ask of it; the rest is an error before anything runs."""
+        ...
+
+    def launch(self, spec: object) -> ProcessSpec:
+        """Return how to start it."""
+        ...
+
+    def parser(self, spec: object) -> RunnerParser:
+        """Return a parser for one run."""
+        ...

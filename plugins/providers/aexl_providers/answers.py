@@ -1,0 +1,68 @@
+"""Reading answers without touching them: the reader for a body, or for a stream, by the dialect of the call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from aexl.api import Surface, Usage
+from aexl_providers.chat import CHAT_BODY, NO_TOOLS, ChatReader, chat_usage
+from aexl_providers.messages import MESSAGE, MessagesReader, message_usage
+from aexl_providers.responses import RESPONSE, ResponsesReader, response_usage
+from aexl_providers.streams import WRONG, StreamReader, distrust
+
+_FREE: Final = Usage()
+
+
+class BodyReader:
+    """Reads a JSON answer of ``surface`` once it is complete.
+
+    Args:
+        surface: The dialect.
+        tools: Uses of server tools that a chat call implies, because its answer does not count them.
+
+    Attributes:
+        usage: What was consumed, if the answer says so.
+        upstream_id: The id of a response.
+        finished: The body was complete JSON.
+    """
+
+    __slots__ = ("_surface", "_tools", "finished", "upstream_id", "usage")
+
+    def __init__(self, surface: Surface, tools: Mapping[str, int] = NO_TOOLS) -> None:
+        self._surface = surface
+        self._tools = tools
+        self.usage: Usage | None = None
+        self.upstream_id: str | None = None
+        self.finished = False
+
+    def read(self, body: bytes) -> None:
+        """Take in the whole body of a successful answer; one that is not JSON is no finished answer."""
+        try:
+            if self._surface == "messages":
+                message = MESSAGE.decode(body)
+                self.finished = True
+                self.usage = message_usage(message)
+            elif self._surface == "responses":
+                response = RESPONSE.decode(body)
+                self.finished = response.status != "failed"
+                self.upstream_id = response.id if isinstance(response.id, str) else None
+                self.usage = response_usage(response)
+            elif self._surface in ("count", "stored"):
+                self.finished = True
+                self.usage = _FREE  # a stored response repeats the usage of the call that made it
+            else:
+                chat = CHAT_BODY.decode(body)
+                self.finished = True
+                self.usage = chat_usage(chat, self._tools)
+        except WRONG as error:
+            distrust(error)
+
+
+def stream_reader(surface: Surface, injected: bool, tools: Mapping[str, int] = NO_TOOLS) -> StreamReader:
+    """Return a reader for a stream of ``surface``; see ``ChatReader`` for the rest."""
+    if surface == "responses":
+        return ResponsesReader()
+    if surface == "messages":
+        return MessagesReader()
+    return ChatReader(injected, tools)
