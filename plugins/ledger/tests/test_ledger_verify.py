@@ -11,7 +11,7 @@ from aexl.errors import Unavailable
 from aexl.testing.factories import make_call, make_outcome, make_plan
 from aexl_ledger.aftermath import Correct
 from aexl_ledger.agents import CreateAgent, NewAgent
-from aexl_ledger.chain import GENESIS, Broken, check_export, decode, encode, format_line, link
+from aexl_ledger.chain import GENESIS, Broken, Chain, check_export, decode, encode, format_line, link
 from aexl_ledger.executions import Reserve, Settle
 from aexl_ledger.journal import Append
 from aexl_ledger.options import LedgerOptions
@@ -71,6 +71,38 @@ def test_an_edited_or_missing_row_is_named(path, statement, seq):
         change(path, statement)
     verdict = verify(path)
     assert (verdict.ok, verdict.first_bad) == (False, seq), verdict.detail
+
+
+def flip(body: bytes, place: int) -> bytes:
+    """Return the body with the lowest bit of one byte turned over."""
+    changed = bytearray(body)
+    changed[place] ^= 1
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("seq", [1, 9, 20])
+@pytest.mark.parametrize("part", ["first", "middle", "last"])
+def test_a_flipped_bit_is_found_by_the_hash_wherever_it_is_in_a_body(path, seq, part):
+    """Without the hash some flips are still found, as a body that cannot be read: so the detail counts too."""
+    connection = apsw.Connection(str(path))
+    [(body,)] = connection.execute("SELECT body FROM events WHERE seq = ?", (seq,))
+    place = {"first": 0, "middle": len(body) // 2, "last": -1}[part]
+    connection.execute("UPDATE events SET body = ? WHERE seq = ?", (flip(body, place), seq))
+    connection.close()
+    verdict = verify(path)
+    assert (verdict.ok, verdict.first_bad) == (False, seq)
+    assert "its hash is not" in verdict.detail
+
+
+def test_the_hash_covers_every_byte_of_a_body():
+    body = encode(1, 2, "tests.begun", "x", {"note": "n" * 200})
+    digest = link(GENESIS, body)
+    Chain().check(1, body, digest)
+    for place in range(len(body)):
+        changed = flip(body, place)
+        assert link(GENESIS, changed) != digest
+        with pytest.raises(Broken, match="its hash is not"):
+            Chain().check(1, changed, digest)
 
 
 @pytest.mark.parametrize(
