@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,11 @@ class FaultyDisk(apsw.VFS):
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802 - SQLite's name
         return _File(self, name, flags)
+
+    def sync(self, fd: int) -> None:
+        """Sync a file that SQLite did not open."""
+        self.before("sync", _open_name(fd))
+        os.fdatasync(fd)
 
 
 class _File(apsw.VFSFile):
@@ -69,9 +75,9 @@ class Recorded:
     def __init__(self) -> None:
         self.log: Log = []
 
-    def disk(self, name: str) -> _RecordingDisk:
+    def disk(self, name: str) -> RecordingDisk:
         """Return a file system, registered under ``name`` while it is referred to."""
-        return _RecordingDisk(name, self.log)
+        return RecordingDisk(name, self.log)
 
     def survivors(self, upto: int, seed: random.Random) -> dict[str, bytearray]:
         """Return the files after a power cut at change ``upto``.
@@ -106,6 +112,10 @@ def _file_name(name: str | apsw.URIFilename | None) -> str:
     return Path(name.filename() if isinstance(name, apsw.URIFilename) else name or "temporary").name
 
 
+def _open_name(fd: int) -> str:
+    return Path(f"/proc/self/fd/{fd}").readlink().name
+
+
 def _apply(files: dict[str, bytearray], name: str, what: str, offset: int, data: bytes) -> None:
     file = files.setdefault(name, bytearray())
     if what == "truncate":
@@ -116,7 +126,9 @@ def _apply(files: dict[str, bytearray], name: str, what: str, offset: int, data:
     file[offset : offset + len(data)] = data
 
 
-class _RecordingDisk(apsw.VFS):
+class RecordingDisk(apsw.VFS):
+    """Notes each change in ``log``."""
+
     def __init__(self, name: str, log: Log) -> None:
         self.name = name
         self.log = log
@@ -124,6 +136,11 @@ class _RecordingDisk(apsw.VFS):
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
         return _RecordingFile(self.log, name, flags)
+
+    def sync(self, fd: int) -> None:
+        """Sync a file that SQLite did not open."""
+        os.fdatasync(fd)
+        self.log.append(("sync", _open_name(fd), 0, b""))
 
     def xDelete(self, filename: str, sync_directory: bool) -> None:  # noqa: N802
         self.log.append(("delete", Path(filename).name, 0, b""))

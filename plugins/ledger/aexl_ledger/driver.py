@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from aexl.errors import Unavailable
+from aexl_ledger.engine import Batch
 from aexl_ledger.operations import Operation
 
 
@@ -70,6 +71,24 @@ class Done:
     commit_seconds: float | None = None
 
 
+@dataclass(slots=True)
+class Begun:
+    """A batch that has been decided and written, and is not durable yet.
+
+    Attributes:
+        batch: What was decided; ``None`` if that failed.
+        changes: What it touched.
+        started: When its transaction began, by ``time.perf_counter``; ``None`` if there was nothing to write.
+        error: What failed already; ``flush`` finds out what became of the batch.
+    """
+
+    operations: list[Operation[Any]]
+    batch: Batch | None = None
+    changes: Changes | None = None
+    started: float | None = None
+    error: Exception | None = None
+
+
 class StorageFailed(Unavailable):
     """The ledger could not be written; what was asked has provably not happened."""
 
@@ -96,6 +115,19 @@ class Driver(Protocol):
 
     def execute(self, batch: Sequence[Operation[Any]]) -> Done:
         """Run operations in one durable transaction. Does not raise: every answer is in ``results``."""
+        ...
+
+    def begin(self, batch: Sequence[Operation[Any]]) -> Begun:
+        """Do the part of ``execute`` that waits for no disk: all but making it durable."""
+        ...
+
+    def flush(self, begun: Begun) -> Done:
+        """Do the rest, perhaps in another thread; between the two, no other batch may be begun."""
+        ...
+
+    @property
+    def maintenance_due(self) -> bool:
+        """Whether ``maintain`` should be called though others wait. Does not block."""
         ...
 
     def maintain(self, idle: bool) -> None:

@@ -69,6 +69,10 @@ class Reserve(Operation["Hold | InFlight | Stored"]):
         self._found: InFlight | Stored | None = None
         self._hold = self._bound = 0
 
+    @property
+    def quick(self) -> bool:
+        return self._key is None
+
     def claim(self) -> ClaimKey | None:
         return None if self._key is None else ClaimKey(self.call.principal.agent, self._key)
 
@@ -160,6 +164,10 @@ class Settle(Operation["Booked | BookedBefore"]):
         self._known = False
         self._remaining: int | None = None
         self._place = 0
+
+    @property
+    def quick(self) -> bool:
+        return self.key is None and self.answer is None
 
     def decide(self, state: State, now: int) -> Sequence[Draft]:
         row = state.open.get(self.execution)

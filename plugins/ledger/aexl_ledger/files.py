@@ -1,9 +1,10 @@
-"""The files around the database: the lock, the ballast, and what file system they are on."""
+"""The files around the database: the lock, the log as it is synced, the ballast, and what file system they are on."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -83,6 +84,50 @@ class Lock:
 
     def release(self) -> None:
         """Give the lock back; nothing happens without it. The file stays: removing it would race."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def flush_data(fd: int) -> None:
+    """Make what was written to a file durable; what only dates it may be lost.
+
+    Raises:
+        OSError: If that is not known to have happened.
+    """
+    getattr(os, "fdatasync", os.fsync)(fd)
+
+
+class Log:
+    """SQLite's write-ahead log, opened a second time to be synced without SQLite.
+
+    SQLite can sync it at each commit, but then the whole commit has to be made where
+    waiting is allowed; this way only the wait is, and it holds no lock.
+    """
+
+    def __init__(self, path: Path, sync: Callable[[int], None]) -> None:
+        self._path = path
+        self._sync = sync
+        self._fd = -1
+
+    def open(self) -> None:
+        """Open it; SQLite has made it, and keeps it as long as its connection is open.
+
+        Raises:
+            OSError: If it cannot be opened.
+        """
+        self._fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+
+    def sync(self) -> None:
+        """Make everything in it durable.
+
+        Raises:
+            OSError: If that is not known to have happened.
+        """
+        self._sync(self._fd)
+
+    def close(self) -> None:
+        """Close it; may be called again."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1

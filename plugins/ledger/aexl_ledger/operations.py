@@ -44,11 +44,16 @@ class Operation(ABC, Generic[R_co]):
         urgent: Gets into a full queue, and is written when the disk is full:
             what ends a hold.
         writes: May change anything; what only reads is answered by a full disk too.
+        quick: Looks nothing up on the disk and writes a few hundred bytes, so that the loop may decide and write it.
     """
 
     __slots__ = ()
     urgent: ClassVar[bool] = False
     writes: ClassVar[bool] = True
+
+    @property
+    def quick(self) -> bool:
+        return False
 
     def claim(self) -> ClaimKey | None:
         """Return the claim that ``decide`` will look at."""

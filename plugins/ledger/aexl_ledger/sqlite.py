@@ -20,10 +20,10 @@ from aexl.errors import AexlError, Unavailable
 from aexl_ledger import reading, tables
 from aexl_ledger.aftermath import Release
 from aexl_ledger.changes import changes_of, everything
-from aexl_ledger.driver import DiskFull, Done, StorageFailed
+from aexl_ledger.driver import Begun, Changes, DiskFull, Done, StorageFailed
 from aexl_ledger.engine import Batch, Engine, Torn
 from aexl_ledger.executions import BookedBefore, Reserve, Stored
-from aexl_ledger.files import Ballast, Lock, check_filesystem
+from aexl_ledger.files import Ballast, Lock, Log, check_filesystem, flush_data
 from aexl_ledger.kept import delete_expired, drop_oldest, find_answer, sum_answers
 from aexl_ledger.migration import migrate
 from aexl_ledger.operations import Operation, Raise
@@ -68,6 +68,7 @@ class SqliteDriver:
         path: The database; lock and ballast are beside it.
         clock: Returns Unix microseconds.
         vfs: Name of an SQLite file system, for fault injection.
+        sync: Makes what was written to an open file durable, for the same.
         migrations: Scripts from each schema version to the next.
     """
 
@@ -78,6 +79,7 @@ class SqliteDriver:
         *,
         clock: Callable[[], int] = wall_micros,
         vfs: str | None = None,
+        sync: Callable[[int], None] = flush_data,
         migrations: Sequence[str] = MIGRATIONS,
     ) -> None:
         self._path = path
@@ -86,6 +88,7 @@ class SqliteDriver:
         self._vfs = vfs
         self._migrations = migrations
         self._lock = Lock(path.with_suffix(".lock"))
+        self._log = Log(path.with_name(f"{path.name}-wal"), sync)
         self._ballast = Ballast(path.with_suffix(".ballast"), options.ballast, options.low_water)
         self._connection: apsw.Connection | None = None
         self._engine = Engine(State())
@@ -121,6 +124,7 @@ class SqliteDriver:
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
+        self._log.close()
         try:
             if connection is not None:
                 connection.close()
@@ -130,14 +134,23 @@ class SqliteDriver:
             self._lock.release()
 
     def execute(self, batch: Sequence[Operation[Any]]) -> Done:
+        return self.flush(self.begin(batch))
+
+    def begin(self, batch: Sequence[Operation[Any]]) -> Begun:
         self._look_at_space()
-        operations = self._refuse_writes(batch) if self._full else list(batch)
-        return self._execute(operations, True)
+        return self._begin(self._refuse_writes(batch) if self._full else list(batch))
+
+    def flush(self, begun: Begun) -> Done:
+        return self._flush(begun, True)
+
+    @property
+    def maintenance_due(self) -> bool:
+        return self.log_bytes >= self._options.checkpoint_bytes
 
     def maintain(self, idle: bool) -> None:
         if self._connection is None or not self.log_bytes:
             return
-        if idle or self.log_bytes >= self._options.checkpoint_bytes:
+        if idle or self.maintenance_due:
             try:
                 self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
                 self.log_bytes = 0
@@ -174,7 +187,7 @@ class SqliteDriver:
         try:
             connection.set_busy_timeout(BUSY_MILLISECONDS)
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA synchronous = NORMAL")  # what a commit wrote is made durable by ``flush``
             connection.execute("PRAGMA wal_autocheckpoint = 0")
             connection.execute("PRAGMA temp_store = MEMORY")
             connection.set_wal_hook(self._hear_of_log)
@@ -184,6 +197,7 @@ class SqliteDriver:
         except BaseException:
             connection.close()
             raise
+        self._log.open()
         self._connection = connection
         self._engine = engine
 
@@ -191,20 +205,33 @@ class SqliteDriver:
         self.log_bytes = pages * 4096
         return apsw.SQLITE_OK
 
-    def _execute(self, operations: list[Operation[Any]], retry: bool) -> Done:
-        now = self._clock()
-        batch: Batch | None = None
+    def _begin(self, operations: list[Operation[Any]]) -> Begun:
+        begun = Begun(operations)
         try:
-            batch = self._run(self._writable(), operations, now)
-            seconds = self._store(batch)
+            begun.batch = self._run(self._writable(), operations, self._clock())
+            begun.started = self._store(begun.batch)
+        except Exception as error:  # ``flush`` raises it again, where there is somebody to hear it
+            begun.error = error
+        else:
+            begun.changes = changes_of(self._engine)
+            self._engine.state.clear_touched()
+        return begun
+
+    def _flush(self, begun: Begun, retry: bool) -> Done:
+        operations, batch, seconds = begun.operations, begun.batch, None
+        try:
+            if begun.error is not None:
+                raise begun.error
+            assert batch is not None, "without an error there is a batch"
+            if begun.started is not None:
+                self._log.sync()
+                seconds = time.perf_counter() - begun.started
             self._resolve(batch.results)
         except (apsw.Error, OSError, Unavailable) as error:
             return self._settle_doubt(operations, batch, error, retry)
-        changes = changes_of(self._engine)
-        self._engine.state.clear_touched()
         if self._full and self.log_bytes > COMPACT_BYTES:
             self._compact()
-        return Done(batch.results, changes, seconds)
+        return Done(batch.results, begun.changes or Changes(), seconds)
 
     def _run(self, connection: apsw.Connection, operations: list[Operation[Any]], now: int) -> Batch:
         while True:
@@ -228,6 +255,7 @@ class SqliteDriver:
                 self._engine = tables.load(connection)
 
     def _store(self, batch: Batch) -> float | None:
+        """Write a batch to the log, in a transaction; return when it began, ``None`` if there is nothing to write."""
         state = self._engine.state
         if not batch.events and not state.touched_claims:
             return None
@@ -241,7 +269,7 @@ class SqliteDriver:
             if excess > 0:
                 self._answer_bytes -= drop_oldest(connection, excess)
         connection.execute("COMMIT")
-        return time.perf_counter() - started
+        return started
 
     def _resolve(self, results: list[object]) -> None:
         """Read what an answer refers to; after the batch is stored, so that it may refer to the batch itself."""
@@ -295,11 +323,12 @@ class SqliteDriver:
         for index, operation in enumerate(operations):
             kept = batch is not None and isinstance(batch.results[index], Exception)
             if not kept and (constraint or operation.urgent or not operation.writes):
-                results[index] = self._execute([operation], False).results[0]
+                results[index] = self._flush(self._begin([operation]), False).results[0]
         return Done(results, everything(self._engine))
 
     def _drop_connection(self) -> None:
         connection, self._connection = self._connection, None
+        self._log.close()
         if connection is not None:
             try:
                 connection.close(True)
@@ -318,7 +347,7 @@ class SqliteDriver:
         found = [execution for execution in self._doubtful if execution in self._engine.state.open]
         self._doubtful.clear()
         if found:
-            self._execute([Release(execution) for execution in found], False)
+            self._flush(self._begin([Release(execution) for execution in found]), False)
 
     def _look_at_space(self) -> None:
         now = time.monotonic()

@@ -1,31 +1,32 @@
-"""The one writer: many tasks ask, one thread stores what has gathered, in one transaction.
+"""The one writer: many tasks ask, what has gathered is stored in one transaction, one batch after the other.
 
 While a batch is being made durable the next one gathers by itself; a single call
-into the loop wakes everyone whom a batch answers. Without its thread the writer
-runs in the loop, so that a test with a seed is the same each time.
+into the loop wakes everyone whom a batch answers. A batch of quick operations is
+decided and written in the loop, and only the wait for the disk is the thread's:
+two threads that both run Python take the interpreter's lock from each other,
+which cost more than the work itself (docs/explanation/performance.md).
+Everything else is the thread's. Without the thread the writer runs in the
+loop, so that a test with a seed is the same each time.
 """
 
 from __future__ import annotations
 
-import logging
-import queue
-import threading
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import trio
 
 from aexl.errors import Refused, Unavailable
+from aexl_ledger.disk_thread import Chore, DiskThread, Job, run_chore, store
 from aexl_ledger.driver import Changes, Done, Driver
 from aexl_ledger.operations import Operation
-
-logger = logging.getLogger("aexl.ledger")
 
 R = TypeVar("R")
 
 LARGEST_BATCH: Final = 256
-IDLE_SECONDS: Final = 0.25
-"""Without work for this long the writer does what may wait."""
+
+MOST_PASSES: Final = 8
+"""Passes of the loop for which a batch gathers at most: it goes after the first that brought nothing more."""
 
 
 class _Request:
@@ -39,18 +40,6 @@ class _Request:
         self.result: object = None
 
 
-class _Chore:
-    """Work of the driver's own, such as deleting what is too old; nobody waits for it."""
-
-    __slots__ = ("work",)
-
-    def __init__(self, work: Callable[[], None]) -> None:
-        self.work = work
-
-
-_Item = _Request | _Chore | None
-
-
 def _never(_: object) -> trio.lowlevel.Abort:
     return trio.lowlevel.Abort.FAILED
 
@@ -60,7 +49,7 @@ class Writer:
 
     Args:
         bound: Operations that may wait; urgent ones are let in all the same.
-        threaded: Run the driver in a thread of its own.
+        threaded: Wait for the disk in a thread.
         heard: Told what a batch changed, in the loop, before its answers are given.
         measured: Told of each batch: seconds to make it durable, operations.
     """
@@ -79,10 +68,11 @@ class Writer:
         self._threaded = threaded
         self._heard = heard
         self._measured = measured
-        self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._gathered: list[_Request] = []
-        self._thread: threading.Thread | None = None
-        self._token: trio.lowlevel.TrioToken | None = None
+        self._thread: DiskThread | None = None
+        self._task: trio.lowlevel.Task | None = None  # of ``_write``, while it has nothing to do
+        self._done: Done | None = None
+        self._ended = trio.Event()
         self._running = False
         self.waiting = 0
         """Operations that wait for their answers."""
@@ -93,14 +83,14 @@ class Writer:
         Raises:
             Unavailable: If it cannot be opened; says why.
         """
-        self._token = trio.lowlevel.current_trio_token()
         if self._threaded:
             done = await trio.to_thread.run_sync(self._driver.open)
-            self._thread = threading.Thread(target=self._work, name="aexl-ledger", daemon=True)
+            self._thread = DiskThread(self._driver, trio.lowlevel.current_trio_token())
             self._thread.start()
         else:
             done = self._driver.open()
         self._running = True
+        trio.lowlevel.spawn_system_task(self._write, name="aexl ledger writer")
         self._heard(done.changes)
         return [str(execution) for execution in done.results]
 
@@ -108,13 +98,12 @@ class Writer:
         """Store what waits, then close. Not cancellable; what is asked later is refused."""
         self._running = False
         with trio.CancelScope(shield=True):
+            self._wake()
+            await self._ended.wait()
             if self._thread is not None:
-                self._queue.put(None)
-                await trio.to_thread.run_sync(self._thread.join)
-                self._thread = None
+                await self._thread.stop()
                 await trio.to_thread.run_sync(self._driver.close)
             else:
-                self._flush()
                 self._driver.close()
 
     async def submit(self, operation: Operation[R]) -> R:
@@ -134,93 +123,72 @@ class Writer:
             )
         request = _Request(operation, trio.lowlevel.current_task())
         self.waiting += 1
-        if self._threaded:
-            self._queue.put(request)
-        else:
-            self._gather(request)
+        self._gathered.append(request)
+        self._wake()
         await trio.lowlevel.wait_task_rescheduled(_never)
         result = request.result
         if isinstance(result, BaseException):
             raise result
         return result  # type: ignore[return-value]  # what the operation's ``finish`` returned
 
-    def chore(self, work: Callable[[], None]) -> None:
+    def chore(self, work: Chore) -> None:
         """Run something of the driver's own between two batches. Must not wait; errors are logged."""
-        if self._threaded:
-            self._queue.put(_Chore(work))
+        if self._thread is not None:
+            self._thread.do(work)
         else:
-            _run_chore(work)
+            run_chore(work)
 
-    def _gather(self, request: _Request) -> None:
-        self._gathered.append(request)
-        if len(self._gathered) == 1:
-            assert self._token is not None, "started"
-            self._token.run_sync_soon(self._flush)
-
-    def _flush(self) -> None:
-        while self._gathered:
-            batch, self._gathered = self._gathered[:LARGEST_BATCH], self._gathered[LARGEST_BATCH:]
-            self._deliver(batch, self._execute(batch))
-            _run_chore(self._maintain_busy)
-
-    def _work(self) -> None:
-        """The thread: gather, store, tell; until ``None`` comes."""
-        assert self._token is not None, "started"
-        last = False
-        settled = True
-        while not last:
-            try:
-                item = self._queue.get() if settled else self._queue.get(timeout=IDLE_SECONDS)
-            except queue.Empty:
-                _run_chore(self._maintain_idle)
-                settled = True
+    async def _write(self) -> None:
+        """The task that gathers, stores and answers; ends when the writer has been stopped and nothing waits."""
+        while self._running or self._gathered:
+            if not self._gathered:
+                await self._sleep()
                 continue
-            batch: list[_Request] = []
-            while True:
-                if item is None:
-                    last = True
-                elif isinstance(item, _Chore):
-                    _run_chore(item.work)
-                else:
-                    batch.append(item)
-                if len(batch) >= LARGEST_BATCH or self._queue.empty():
-                    break
-                item = self._queue.get_nowait()
-            if batch:
-                done = self._execute(batch)
-                try:
-                    self._token.run_sync_soon(self._deliver, batch, done)
-                except trio.RunFinishedError:
-                    logger.warning("the loop ended before %d answers of the ledger", len(batch))
-                _run_chore(self._maintain_busy)
-                settled = False
+            await self._gather()
+            requests, self._gathered = self._gathered[:LARGEST_BATCH], self._gathered[LARGEST_BATCH:]
+            self._answer(requests, await self._store([request.operation for request in requests]))
+        self._ended.set()
 
-    def _maintain_idle(self) -> None:
-        self._driver.maintain(True)
+    async def _gather(self) -> None:
+        """Let the loop go on as long as each pass brings more: a flush costs more than many passes."""
+        gathered = 0
+        for _ in range(MOST_PASSES):
+            if len(self._gathered) == gathered:
+                return
+            gathered = len(self._gathered)
+            await trio.lowlevel.cancel_shielded_checkpoint()
 
-    def _maintain_busy(self) -> None:
-        self._driver.maintain(False)
+    async def _store(self, operations: list[Operation[Any]]) -> Done:
+        if self._thread is None:
+            done = store(self._driver, Job(operations, None, self._hear))
+            run_chore(lambda: self._driver.maintain(False))
+            return done
+        begun = self._thread.begin(operations) if all(operation.quick for operation in operations) else None
+        self._thread.store(Job(operations, begun, self._hear))
+        while self._done is None:
+            await self._sleep()
+        done, self._done = self._done, None
+        return done
 
-    def _execute(self, batch: list[_Request]) -> Done:
-        try:
-            return self._driver.execute([request.operation for request in batch])
-        except Exception as error:
-            logger.exception("the ledger's driver failed in a way it must not")
-            return Done([error] * len(batch))
+    def _hear(self, done: Done) -> None:
+        self._done = done
+        self._wake()
 
-    def _deliver(self, batch: list[_Request], done: Done) -> None:
+    def _answer(self, requests: list[_Request], done: Done) -> None:
         changes = done.changes
         if changes.head is not None:
             self._heard(changes)
-        self._measured(done.commit_seconds, len(batch))
-        self.waiting -= len(batch)
-        for request, result in zip(batch, done.results, strict=True):
+        self._measured(done.commit_seconds, len(requests))
+        self.waiting -= len(requests)
+        for request, result in zip(requests, done.results, strict=True):
             request.result = result
             trio.lowlevel.reschedule(request.task)
 
+    async def _sleep(self) -> None:
+        self._task = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(_never)
 
-def _run_chore(work: Callable[[], None]) -> None:
-    try:
-        work()
-    except Exception as error:
-        logger.warning("the ledger's housekeeping failed: %s", error)
+    def _wake(self) -> None:
+        if self._task is not None:
+            task, self._task = self._task, None
+            trio.lowlevel.reschedule(task)

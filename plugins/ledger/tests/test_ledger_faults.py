@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
+import os
 import random
 import shutil
 import subprocess
@@ -93,7 +95,7 @@ def fail_at(folder: Path, number: int, error: type[Exception], once: bool) -> bo
     fault = FailAt(number, error, once)
     disk = FaultyDisk(next(names), fault)
     fault.on = False
-    driver = SqliteDriver(path, OPTIONS, vfs=disk.name)
+    driver = SqliteDriver(path, OPTIONS, vfs=disk.name, sync=disk.sync)
     driver.open()
     fault.on = True
     said = work(driver)
@@ -138,7 +140,7 @@ def explore(folder: Path, states: int, seed: int) -> int:
     source = folder / f"run-{seed}"
     source.mkdir()
     moments: list[tuple[int, int, int]] = []
-    driver = SqliteDriver(source / "ledger.db", OPTIONS, vfs=disk.name)
+    driver = SqliteDriver(source / "ledger.db", OPTIONS, vfs=disk.name, sync=disk.sync)
     driver.open()
     opened = len(recorded.log)
     kept: list[Acknowledged] = []
@@ -179,7 +181,7 @@ def test_a_commit_that_failed_after_it_was_stored_is_found_again(tmp_path):
     """The sync of the log fails once, after the commit's frame was written."""
     fault = FailAt(10**9, apsw.IOError, once=True)
     disk = FaultyDisk(next(names), fault)
-    driver = SqliteDriver(tmp_path / "ledger.db", OPTIONS, vfs=disk.name)
+    driver = SqliteDriver(tmp_path / "ledger.db", OPTIONS, vfs=disk.name, sync=disk.sync)
     driver.open()
     driver.execute([CreateAgent(NewAgent(name="alice", budget=None))])
 
@@ -304,3 +306,26 @@ def test_a_ledger_that_is_no_database_is_refused(tmp_path):
     (tmp_path / "ledger.db").write_bytes(b"not a database, but long enough to look like one" * 100)
     with pytest.raises(Unavailable):
         SqliteDriver(tmp_path / "ledger.db", OPTIONS).open()
+
+
+def test_a_log_that_cannot_be_synced_is_written_to_the_database_before_anybody_hears_of_it(tmp_path):
+    """A sync that failed once proves nothing when it succeeds later: the pages may be clean, and lost."""
+    broken = False
+
+    def sync(fd: int) -> None:
+        if broken:
+            raise OSError(errno.EIO, "injected")
+        os.fdatasync(fd)
+
+    driver = SqliteDriver(tmp_path / "ledger.db", OPTIONS, sync=sync)
+    driver.open()
+    driver.execute([CreateAgent(NewAgent(name="alice", budget=None))])
+    broken = True
+    [hold] = driver.execute([reserve()]).results
+    assert isinstance(hold, Hold)
+    (tmp_path / "alone").mkdir()
+    shutil.copy(tmp_path / "ledger.db", tmp_path / "alone")
+    driver.close()
+    survivor = SqliteDriver(tmp_path / "alone" / "ledger.db", OPTIONS)
+    assert survivor.open().results == [hold.execution]
+    survivor.close()
