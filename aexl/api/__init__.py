@@ -21,7 +21,7 @@ from aexl.api.calls import (
     Settlement,
 )
 from aexl.api.events import CallAdmitted, CallDenied, CallSettled, ConfigReloaded
-from aexl.api.host import Host, Session, Upstream
+from aexl.api.host import Arriving, Direct, Host, Session, Upstream
 from aexl.api.ids import uuid7
 from aexl.api.money import Price, Rates, Tier, Usage, format_price, format_usd, parse_price, parse_usd
 from aexl.api.offers import (
@@ -71,6 +71,7 @@ __all__ = [
     "Agent",
     "AgentChange",
     "Answer",
+    "Arriving",
     "BlobStore",
     "Body",
     "Booked",
@@ -85,6 +86,7 @@ __all__ = [
     "ConfigReloaded",
     "ConfigSection",
     "Control",
+    "Direct",
     "Dispatcher",
     "Ending",
     "Execution",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
 from aexl.api.calls import Answer, Config
-from aexl.api.records import Call
+from aexl.api.records import Call, Headers
 from aexl.api.work import Process, ProcessSpec
 from aexl.errors import Refused
 
@@ -42,6 +42,34 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     connections: int = 1000
     http2: bool = False
     trust_env: bool = True
+
+
+class Arriving(NamedTuple):
+    """An answer whose head has come: names of headers in lower case, in the order received, the body as it is sent.
+
+    Whoever got it reads ``stream`` to its end, or closes it.
+    """
+
+    status: int
+    headers: Headers
+    stream: httpx.AsyncByteStream
+
+
+@runtime_checkable
+class Direct(Protocol):
+    """What ``Host.transport`` can do besides: an exchange without making httpx's objects, which cost as much as it."""
+
+    async def exchange(self, method: str, url: httpx.URL, headers: Headers, body: bytes) -> Arriving:
+        """Send a request and return its answer when its head has come.
+
+        Args:
+            headers: Names in lower case; ``host`` and what frames the body are added, and must not be among them.
+
+        Raises:
+            httpx.TransportError: If there is no answer; ``getattr(error, "sent", True)`` says whether bytes
+                of the request may have left.
+        """
+        ...
 
 
 @runtime_checkable

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import trio
 
 from aexl.api import Booked, Headers, Hold, Receipt, Replay, Settlement
 from aexl.core.calls.pipe import Pipe, Whole
+
+_NOTHING: Final = Whole([])
 
 
 class LiveAnswer:
@@ -42,7 +46,7 @@ class LiveAnswer:
         self.status = 0
         self.headers: Headers = ()
         self.stream = False
-        self.chunks: Pipe | Whole = Pipe()
+        self.chunks: Pipe | Whole = _NOTHING
         self.error: BaseException | None = None
         self.is_delivered = False
 

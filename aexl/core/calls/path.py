@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
+from typing import Final
 
+import outcome
 import trio
 
 from aexl.api import (
@@ -32,6 +34,9 @@ from aexl.core.calls.unbooked import Unbooked
 from aexl.errors import AexlError, Refused
 
 logger = logging.getLogger("aexl.calls")
+
+MOST_PARKED: Final = 64
+"""Tasks that are kept for calls to come."""
 
 
 class CallPath:
@@ -62,6 +67,7 @@ class CallPath:
         self.metrics = CallMetrics()
         self._nursery: trio.Nursery | None = None
         self._running: set[RunningCall] = set()
+        self._parked: dict[trio.lowlevel.Task, None] = {}
         self._idle = trio.Event()
         self._idle.set()
 
@@ -147,18 +153,36 @@ class CallPath:
         self._running.add(run)
         if len(self._running) == 1:
             self._idle = trio.Event()
-        self._nursery.start_soon(run.run)
+        if self._parked:
+            trio.lowlevel.reschedule(self._parked.popitem()[0], outcome.Value(run))
+        else:
+            self._nursery.start_soon(self._work, run)
         self.publish(CallAdmitted(call=run.call, plan=run.plan))
         return run
 
-    def finished(self, run: RunningCall, outcome: Outcome) -> None:
+    async def _work(self, run: RunningCall) -> None:
+        """Run calls, one after the other: a task that waits for the next costs less than a new one."""
+        while True:
+            await run.run()
+            if len(self._parked) >= MOST_PARKED:
+                return
+            task = trio.lowlevel.current_task()
+            self._parked[task] = None
+            run = await trio.lowlevel.wait_task_rescheduled(self._leave)
+
+    def _leave(self, _: object) -> trio.lowlevel.Abort:
+        """The host goes down, and with it every task that waits for a call."""
+        self._parked.clear()
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    def finished(self, run: RunningCall, result: Outcome) -> None:
         """Hear from a run that it has been settled."""
         self._running.discard(run)
         if not self._running:
             self._idle.set()
-        self.metrics.settled(outcome)
+        self.metrics.settled(result)
         if self.dispatcher is not None:
-            self.dispatcher.report(outcome.target, outcome)
+            self.dispatcher.report(result.target, result)
 
     async def _deny(self, call: Call, refused: Refused) -> None:
         self.metrics.denied[refused.code] = self.metrics.denied.get(refused.code, 0) + 1

@@ -118,6 +118,7 @@ class RunningCall:
         answer.headers = _merged(reply.headers, self._leases)
         if self.call.stream and good:
             answer.stream = True
+            answer.chunks = Pipe()
             answer.begin()
         send = answer.chunks.send if answer.stream and isinstance(answer.chunks, Pipe) else None
         receive = reply.chunks.receive

@@ -10,9 +10,10 @@ import re
 from typing import Final
 
 from aexl.core.http.chunked import ChunkedBody
-from aexl.core.http.head import CHUNKED, Head, parse_head
+from aexl.core.http.head import CHUNKED, Head
 from aexl.core.http.limits import ServerLimits
 from aexl.core.http.refusal import Refusal
+from aexl.core.http.repeats import Repeats
 
 _BARE_LF: Final = re.compile(rb"(?<!\r)\n")
 _BLANK_LINES: Final = 4  # before a request; RFC 9112, 2.2 asks to ignore at least one
@@ -25,10 +26,11 @@ class RequestReader:
     it by not feeding while ``buffered`` is not zero.
     """
 
-    __slots__ = ("_at", "_blank_lines", "_chunks", "_data", "_left", "_limits", "_scanned")
+    __slots__ = ("_at", "_blank_lines", "_chunks", "_data", "_heads", "_left", "_limits", "_scanned")
 
     def __init__(self, limits: ServerLimits) -> None:
         self._limits = limits
+        self._heads = Repeats(limits)
         self._data = b""
         self._at = 0
         self._scanned = 0
@@ -69,7 +71,7 @@ class RequestReader:
             Refusal: See ``parse_head``; also 431 or 414 as soon as a head without an end has reached the limit.
         """
         if self._at == len(self._data):
-            self._data = b""  # an idle connection keeps nothing of its last request
+            self._data = b""  # an idle connection keeps no body
             self._at = self._scanned = 0
             return None
         if not self._skip_blank_lines():
@@ -79,7 +81,7 @@ class RequestReader:
         if end < 0:
             self._check_partial_head()
             return None
-        head = parse_head(data[at : end + 4], self._limits)
+        head = self._heads.read(data[at : end + 4])
         self._at = end + 4
         self._scanned = self._blank_lines = 0
         if head.length == CHUNKED:

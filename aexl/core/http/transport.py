@@ -20,12 +20,12 @@ from typing import Final
 import httpx
 import trio
 
-from aexl.api import Upstream
+from aexl.api import Arriving, Headers, Upstream
 from aexl.core.http.upstream.deadlines import Deadlines
 from aexl.core.http.upstream.dial import Dialer, new_context, shared_context
-from aexl.core.http.upstream.exchange import Exchange, Times, Unsent
+from aexl.core.http.upstream.exchange import Body, Exchange, Times, Unsent
 from aexl.core.http.upstream.failures import failure
-from aexl.core.http.upstream.head import frame
+from aexl.core.http.upstream.head import encode, frame
 from aexl.core.http.upstream.pool import Pool
 from aexl.core.http.upstream.proxies import proxy_for
 from aexl.core.http.upstream.resolve import Origin, Resolver, check_scheme, resolve
@@ -33,6 +33,8 @@ from aexl.core.http.upstream.standin import StandIn
 
 _ORIGINS: Final = 256
 """So many origins are remembered before those without a connection are forgotten."""
+
+_EXTENSIONS: Final = {"http_version": b"HTTP/1.1"}
 
 _PORTS: Final = {b"http": 80, b"https": 443}
 
@@ -90,23 +92,41 @@ class Transport(httpx.AsyncBaseTransport):
         Raises:
             httpx.TransportError: If there is no answer; see the module.
         """
-        url = request.url
-        key = (url.raw_scheme, url.raw_host, url.port)
-        pool = self._pools.get(key)
-        if pool is None:
-            pool = self._remember(key)
-        upstream = self._upstream
-        until = trio.current_time() + upstream.total
+        pool = self._pool(request.url)
+        until = trio.current_time() + self._upstream.total
         if isinstance(pool, StandIn):
             return await pool.send(request, until)
-        head, body = frame(request)
-        times = Times(upstream.first_byte, upstream.idle, until)
+        try:
+            head, body = frame(request)
+            status, headers, stream = await self._send(pool, head, body, until, bodyless=request.method == "HEAD")
+        except httpx.TransportError as error:
+            error.request = request
+            raise
+        return httpx.Response(status, headers=headers, stream=stream, extensions=_EXTENSIONS)
+
+    async def exchange(self, method: str, url: httpx.URL, headers: Headers, body: bytes) -> Arriving:
+        """Do the same without httpx's objects; see ``aexl.api.Direct``."""
+        pool = self._pool(url)
+        until = trio.current_time() + self._upstream.total
+        if isinstance(pool, StandIn):
+            answer = await pool.send(httpx.Request(method, url, headers=headers, content=body), until)
+            assert isinstance(answer.stream, httpx.AsyncByteStream), "it was asked for in a loop"
+            return Arriving(answer.status_code, answer.headers.raw, answer.stream)
+        head = encode(method, url, headers, len(body))
+        return await self._send(pool, head, Body(body, None, len(body)), until, bodyless=method == "HEAD")
+
+    async def _send(self, pool: Pool, head: bytes, body: Body, until: float, *, bodyless: bool) -> Arriving:
+        times = Times(self._upstream.first_byte, self._upstream.idle, until)
         while True:
             connection = pool.take() or await pool.acquire(until)
             try:
-                return await Exchange(pool, connection, request, times).run(head, body)
+                return await Exchange(pool, connection, times).run(head, body, bodyless=bodyless)
             except Unsent:
                 continue  # each time with one idle connection less
+
+    def _pool(self, url: httpx.URL) -> Pool | StandIn:
+        key = (url.raw_scheme, url.raw_host, url.port)
+        return self._pools.get(key) or self._remember(key)
 
     async def aclose(self) -> None:
         """Close every connection, also those in use; who waits for one gets an error."""

@@ -7,6 +7,7 @@ so a connection yields to the others at least once for each request.
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 from typing import Final, Protocol
@@ -15,6 +16,10 @@ import trio
 
 RECEIVE_BYTES: Final = 65536
 """The most that one read brings."""
+
+
+# Not on every system; without it only a reset counts as having left.
+_LEFT: Final = getattr(select, "POLLRDHUP", select.POLLHUP)
 
 
 class ClientGone(OSError):
@@ -66,6 +71,8 @@ class SocketWire:
         self._socket = socket.socket(fileno=stream.socket.detach())
         self._socket.setblocking(False)
         self._write_idle = write_idle
+        self._hangup = select.poll()
+        self._hangup.register(self._socket, _LEFT)
 
     @property
     def socket(self) -> socket.socket:
@@ -118,12 +125,7 @@ class SocketWire:
                 raise ClientGone("the connection was closed by the client") from error
 
     def peer_left(self) -> bool:
-        try:
-            return not self._socket.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
+        return bool(self._hangup.poll(0))
 
     async def end(self) -> None:
         try:

@@ -25,7 +25,7 @@ R = TypeVar("R")
 
 LARGEST_BATCH: Final = 256
 
-MOST_PASSES: Final = 8
+MOST_PASSES: Final = 4
 """Passes of the loop for which a batch gathers at most: it goes after the first that brought nothing more."""
 
 

@@ -9,10 +9,11 @@ from typing import Final
 import httpx
 import trio
 
-from aexl.api import Call, Headers, Target, Usage
+from aexl.api import Arriving, Call, Direct, Headers, Target, Usage
 from aexl.errors import Invalid, ProviderFailed
 from aexl_providers.answers import BodyReader, stream_reader
 from aexl_providers.failures import provider_failure
+from aexl_providers.requests import Outgoing
 from aexl_providers.streams import StreamReader
 
 MAX_READ: Final = 32 << 20
@@ -40,9 +41,25 @@ _DROPPED: Final = frozenset(
 )
 
 
-def end_to_end(headers: httpx.Headers) -> Headers:
-    """Return the headers that are for the caller, names in lower case."""
-    return [(lower, value) for name, value in headers.raw if (lower := name.lower()) not in _DROPPED]
+def end_to_end(headers: Headers) -> Headers:
+    """Return the headers that are for the caller; names are in lower case."""
+    return [header for header in headers if header[0] not in _DROPPED]
+
+
+class Through:
+    """A transport of httpx's kind, such as a stranger's, as a direct one."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+
+    async def exchange(self, method: str, url: httpx.URL, headers: Headers, body: bytes) -> Arriving:
+        """See ``aexl.api.Direct``."""
+        request = httpx.Request(method, url, headers=headers, content=body)
+        response = await self._transport.handle_async_request(request)
+        assert isinstance(response.stream, httpx.AsyncByteStream), "it was asked for in a loop"
+        return Arriving(
+            response.status_code, [(name.lower(), value) for name, value in response.headers.raw], response.stream
+        )
 
 
 class Exchange:
@@ -57,13 +74,13 @@ class Exchange:
         injected: The usage was asked for in the caller's stead.
     """
 
-    __slots__ = ("_call", "_injected", "_provider", "_reply", "_request", "_response", "_target", "_transport")
+    __slots__ = ("_call", "_injected", "_provider", "_reply", "_request", "_stream", "_target", "_transport")
 
     def __init__(
         self,
         provider: str,
-        transport: httpx.AsyncBaseTransport,
-        request: httpx.Request | ProviderFailed,
+        transport: Direct,
+        request: Outgoing | ProviderFailed,
         call: Call,
         target: Target,
         injected: bool,
@@ -74,7 +91,6 @@ class Exchange:
         self._request = request
         self._call = call
         self._injected = injected
-        self._response: httpx.Response | None = None
         self._reply: HttpReply | None = None
 
     async def __aenter__(self) -> HttpReply:
@@ -82,20 +98,21 @@ class Exchange:
         if isinstance(request, ProviderFailed):
             raise request
         try:
-            response = await self._transport.handle_async_request(request)
+            status, headers, stream = await self._transport.exchange(*request)
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise provider_failure(self._provider, error) from error
-        self._response = response
-        self._reply = HttpReply(self._provider, response, self._call, self._target, self._injected)
-        return self._reply
+        self._stream = stream
+        self._reply = reply = HttpReply(
+            self._provider, status, headers, stream, self._call, self._target, self._injected
+        )
+        return reply
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._response is None or self._reply is None:
+        if self._reply is None:
             return
-        stream = self._response.stream
-        assert isinstance(stream, httpx.AsyncByteStream)
+        stream = self._stream
         if self._reply.chunks.complete:  # the common case, and a cancel scope is dear
             await stream.aclose()
             return
@@ -109,11 +126,18 @@ class HttpReply:
 
     __slots__ = ("_reader", "chunks", "headers", "status")
 
-    def __init__(self, provider: str, response: httpx.Response, call: Call, target: Target, injected: bool) -> None:
-        self.status = response.status_code
-        self.headers = end_to_end(response.headers)
-        stream = response.stream
-        assert isinstance(stream, httpx.AsyncByteStream)
+    def __init__(
+        self,
+        provider: str,
+        status: int,
+        headers: Headers,
+        stream: httpx.AsyncByteStream,
+        call: Call,
+        target: Target,
+        injected: bool,
+    ) -> None:
+        self.status = status
+        self.headers = end_to_end(headers)
         self._reader: StreamReader | BodyReader
         if 200 <= self.status < 300 and _is_event_stream(self.headers):
             reader = stream_reader(call.surface, injected, _implied_tools(call, target))

@@ -9,11 +9,11 @@ from typing import Final, Literal
 
 import httpx
 
-from aexl.api import Call, Host, Surface, Target, Upstream
+from aexl.api import Call, Direct, Host, Surface, Target, Upstream
 from aexl.errors import ConfigError, Invalid, Problem, ProviderFailed
-from aexl_providers.exchange import Exchange
+from aexl_providers.exchange import Exchange, Through
 from aexl_providers.keys import find_key
-from aexl_providers.requests import RequestBuilder
+from aexl_providers.requests import Outgoing, RequestBuilder
 from aexl_providers.table import ProviderTable, read_table
 
 Dialect = Literal["openai", "anthropic"]
@@ -48,7 +48,7 @@ class HttpProvider:
     ) -> None:
         self.name = name
         self.surfaces = SURFACES[dialect]
-        self._transport = transport
+        self._transport = transport if isinstance(transport, Direct) else Through(transport)
         base_url = table.base_url or BASE_URLS[dialect]
         self._builder = RequestBuilder(name, dialect, base_url, table)
         self._variable = key_variable(dialect, table)
@@ -57,7 +57,7 @@ class HttpProvider:
     def open(self, call: Call, target: Target) -> Exchange:
         """Return the context of one call; nothing is sent before it is entered."""
         injected = False
-        request: httpx.Request | ProviderFailed
+        request: Outgoing | ProviderFailed
         try:
             request, injected = self._builder.build(call, target, call.provider_key or self._own_key())
         except ProviderFailed as error:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 import httpx
-from httpx import ByteStream
 
 from aexl.api import Call, Headers, Target
 from aexl.errors import Invalid, ProviderFailed
@@ -46,6 +45,15 @@ _JSON: Final = (b"content-type", b"application/json")
 _MAX_URLS: Final = 64
 
 
+class Outgoing(NamedTuple):
+    """A request as it is to be sent; ``host`` and what frames the body are the transport's to add."""
+
+    method: str
+    url: httpx.URL
+    headers: Headers
+    body: bytes
+
+
 class RequestBuilder:
     """Builds the requests of one provider; whatever they share is built once.
 
@@ -63,12 +71,12 @@ class RequestBuilder:
         self._prefix = self._base.raw_path.rstrip(b"/")
         self._urls: dict[str, httpx.URL] = {}
         own = [(header.lower().encode(), value.encode()) for header, value in table.headers.items()]
-        self._first: Headers = [(b"host", self._base.netloc), (b"accept-encoding", b"identity"), *own]
+        self._first: Headers = [(b"accept-encoding", b"identity"), *own]
         self._dropped = _DROPPED | {header for header, _ in own}
         self._stream_usage = table.stream_usage and not self._anthropic
         self._limit_key = table.output_limit_key
 
-    def build(self, call: Call, target: Target, key: str | None) -> tuple[httpx.Request, bool]:
+    def build(self, call: Call, target: Target, key: str | None) -> tuple[Outgoing, bool]:
         """Return the request, and whether it asks for a usage that the caller did not ask for.
 
         Raises:
@@ -106,7 +114,7 @@ class RequestBuilder:
             return None  # a wrong type is for the provider to refuse
         return {**options, "include_usage": True}
 
-    def _request(self, call: Call, key: str | None, data: bytes) -> httpx.Request:
+    def _request(self, call: Call, key: str | None, data: bytes) -> Outgoing:
         headers = list(self._first)
         if key is not None:
             headers.append(
@@ -119,11 +127,9 @@ class RequestBuilder:
         names = {name for name, _ in headers}
         if data and b"content-type" not in names:
             headers.append(_JSON)
-        if data or call.method in ("POST", "PUT", "PATCH"):
-            headers.append((b"content-length", b"%d" % len(data)))
         if self._anthropic and b"anthropic-version" not in names:
             headers.append((b"anthropic-version", _ANTHROPIC_VERSION))
-        return httpx.Request(call.method, self._url(call), headers=headers, stream=ByteStream(data))
+        return Outgoing(call.method, self._url(call), headers, data)
 
     def _url(self, call: Call) -> httpx.URL:
         where = f"{call.path}?{call.query}" if call.query else call.path

@@ -11,7 +11,7 @@ import trio.testing
 
 from aexl.api import CallAdmitted, CallDenied, CallSettled, Ending, Usage
 from aexl.core.calls.options import CallOptions
-from aexl.core.calls.path import CallPath
+from aexl.core.calls.path import MOST_PARKED, CallPath
 from aexl.errors import ProviderFailed, Refused
 from aexl.testing.admission import FakeGate
 from aexl.testing.dispatcher import FakeDispatcher
@@ -312,6 +312,46 @@ async def test_an_interrupted_stream_ends_with_the_verdict(autojump_clock):
         with pytest.raises(Refused, match="quarantined"):
             await answer.chunks.receive()
     assert setting.outcome.ending is Ending.LEFT
+
+
+async def test_the_task_of_an_ended_call_runs_the_next_one():
+    tasks = []
+
+    class Watched(FakeProvider):
+        def open(self, call, target):
+            tasks.append(trio.lowlevel.current_task())
+            return super().open(call, target)
+
+    setting = Setting()
+    setting.path.providers = {"fake": Watched(*[FakeReply(usage=USED)] * 3)}
+    async with setting.running() as path:
+        for _ in range(2):
+            async with path.call(make_call()) as answer:
+                await read(answer)
+            await trio.testing.wait_all_tasks_blocked()
+        path.interrupt(make_call().principal.agent, Refused("no", code="x", status=423))  # nobody's call runs
+        async with path.call(make_call()) as answer:
+            assert answer.status == 200
+    assert len(tasks) == 3
+    assert len(set(tasks)) == 1
+
+
+async def test_no_more_than_the_allowed_number_of_idle_tasks_is_kept(autojump_clock):
+    setting = Setting(*[FakeReply(usage=USED)] * (MOST_PARKED + 2))
+    async with trio.open_nursery() as host:
+        await host.start(setting.path.serve)
+        before = trio.lowlevel.current_statistics().tasks_living
+
+        async def client():
+            async with setting.path.call(make_call()) as answer:
+                await read(answer)
+
+        async with trio.open_nursery() as clients:
+            for _ in range(MOST_PARKED + 2):
+                clients.start_soon(client)
+        await trio.testing.wait_all_tasks_blocked()
+        assert trio.lowlevel.current_statistics().tasks_living - before == MOST_PARKED
+        host.cancel_scope.cancel()
 
 
 async def test_a_host_that_stops_settles_what_runs(autojump_clock):

@@ -8,14 +8,13 @@ from typing import Final, NamedTuple, NoReturn, TypeVar
 import httpx
 import trio
 
+from aexl.api import Arriving
 from aexl.core.http.upstream.failures import failure
 from aexl.core.http.upstream.pool import Connection, Pool
 from aexl.core.http.upstream.wire import Broken, Expired
 
 _JOINED: Final = 65536
 """Up to so many bytes, a body goes out in one write with its head."""
-
-_EXTENSIONS: Final = {"http_version": b"HTTP/1.1"}
 
 E = TypeVar("E", bound=httpx.TransportError)
 
@@ -49,25 +48,24 @@ class Exchange(httpx.AsyncByteStream):
     Raises, from ``run`` and while it is iterated: ``httpx`` exceptions that have ``sent``.
     """
 
-    __slots__ = ("_connection", "_first", "_pool", "_request", "_times", "_unfinished")
+    __slots__ = ("_connection", "_first", "_pool", "_times", "_unfinished")
 
-    def __init__(self, pool: Pool, connection: Connection, request: httpx.Request, times: Times) -> None:
+    def __init__(self, pool: Pool, connection: Connection, times: Times) -> None:
         self._pool = pool
         self._connection: Connection | None = connection  # until it is given back
-        self._request = request
         self._times = times
         self._first = b""  # of the body, what came with the head
         self._unfinished: str | None = None  # why not all of the request could be sent
 
-    async def run(self, head: bytes, body: Body) -> httpx.Response:
-        """Send the request and return its answer.
+    async def run(self, head: bytes, body: Body, *, bodyless: bool) -> Arriving:
+        """Send the request and return its answer; ``bodyless`` if the request is a HEAD.
 
         Raises:
             Unsent: See there.
         """
         connection = self._connection
         assert connection is not None
-        connection.reader.begin(bodyless=self._request.method == "HEAD")
+        connection.reader.begin(bodyless=bodyless)
         connection.wire.wrote = False
         try:
             await self._send(connection, head, body)
@@ -76,11 +74,11 @@ class Exchange(httpx.AsyncByteStream):
             self._close()
             raise
         reader = connection.reader
-        response = httpx.Response(reader.status, headers=reader.headers, stream=self, extensions=_EXTENSIONS)
+        arriving = Arriving(reader.status, reader.headers, self)
         self._first = reader.take()
         if reader.complete:
             self._give_back(connection)
-        return response
+        return arriving
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -219,4 +217,4 @@ class Exchange(httpx.AsyncByteStream):
     def _fail(self, kind: type[E], message: str, cause: Exception | None = None) -> NoReturn:
         connection = self._connection
         sent = connection is None or connection.wire.wrote
-        raise failure(kind, message, sent=sent, request=self._request) from cause
+        raise failure(kind, message, sent=sent) from cause

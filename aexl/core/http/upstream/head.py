@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 
 import httpx
 
+from aexl.api import Headers
 from aexl.core.http.upstream.exchange import Body
 from aexl.core.http.upstream.failures import failure
 
@@ -51,6 +52,27 @@ def frame(request: httpx.Request) -> tuple[bytes, Body]:
     if length is None and stream is None:
         data = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
     return head, Body(data, None if stream is None else stream.__aiter__(), length)
+
+
+def encode(method: str, url: httpx.URL, headers: Headers, size: int) -> bytes:
+    """Return the head of a request whose headers neither name the host nor frame the body.
+
+    Raises:
+        httpx.LocalProtocolError: If one has a line break in it, or does so all the same.
+    """
+    lines = [b"%b %b HTTP/1.1\r\nhost: %b" % (method.encode("ascii"), url.raw_path, url.netloc)]
+    lines += map(_COLON.join, headers)
+    if size or method in _BODIED:
+        lines.append(b"content-length: %d" % size)
+    breaks = len(lines) + 2
+    lines += (b"", b"")
+    head = b"\r\n".join(lines)
+    if head.count(b"\n") != breaks or head.count(b"\r") != breaks or b"\0" in head:
+        raise failure(httpx.LocalProtocolError, "a header of the request has a line break in it", sent=False)
+    names = head.lower()
+    if names.count(b"\nhost:") != 1 or names.count(b"\ncontent-length:") > 1 or b"\ntransfer-encoding:" in names:
+        raise failure(httpx.LocalProtocolError, "a header of the request frames its body", sent=False)
+    return head
 
 
 def frame_headers(request: httpx.Request, raw: Raw, size: int, streams: bool) -> tuple[Raw, int | None]:

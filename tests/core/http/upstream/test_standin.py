@@ -38,6 +38,18 @@ async def test_headers_come_back_as_ours_do(proxied, post):
         await transport.aclose()
 
 
+async def test_an_exchange_goes_through_a_proxy_as_well(proxied):
+    async with ScriptedServer([[response(b"ok", headers=((b"X-B", b"1"),))]]) as proxy:
+        transport = proxied(proxy)
+        answer = await transport.exchange("POST", httpx.URL(URL), [(b"x-a", b"1")], b"{}")
+        assert answer[:2] == (200, [(b"x-b", b"1"), (b"content-length", b"2")])
+        assert [piece async for piece in answer.stream] == [b"ok"]
+        await transport.aclose()
+        [received] = proxy.requests
+        assert received.body == b"{}"
+        assert (b"x-a", b"1") in list(received.headers)
+
+
 async def test_the_environment_counts_only_where_it_is_trusted(make, post, call):
     async with ScriptedServer([]) as proxy, ScriptedServer([[response(b"ok")]]) as server:
         from aexl.core.http.upstream.resolve import resolve

@@ -152,18 +152,18 @@ async def test_the_queue_for_a_connection_ends_in_time(make, post, call, clock, 
     await transport.aclose()
 
 
-def memory_exchange(times, request):
+def memory_exchange(times):
     ours, theirs = trio.testing.memory_stream_pair()
 
     async def dial(until):
         return StreamWire(ours, lambda: (ours.send_stream.close(), ours.receive_stream.close()))
 
-    return Pool(dial, 1), theirs, times, request
+    return Pool(dial, 1), theirs, times
 
 
 @pytest.mark.parametrize(("pause", "in_time"), [(10, True), (10 + 1e-6, False)])
-async def test_streams_without_a_socket_have_the_same_edges(autojump_clock, post, pause, in_time):
-    pool, theirs, times, request = memory_exchange(Times(60, 10, math.inf), post("http://x"))
+async def test_streams_without_a_socket_have_the_same_edges(autojump_clock, pause, in_time):
+    pool, theirs, times = memory_exchange(Times(60, 10, math.inf))
     async with trio.open_nursery() as nursery:
 
         async def answer():
@@ -173,8 +173,8 @@ async def test_streams_without_a_socket_have_the_same_edges(autojump_clock, post
             await theirs.send_all(END)
 
         nursery.start_soon(answer)
-        exchange = Exchange(pool, await pool.acquire(math.inf), request, times)
-        reply = await exchange.run(b"POST / HTTP/1.1\r\n\r\n", Body(b"", None, 0))
+        exchange = Exchange(pool, await pool.acquire(math.inf), times)
+        reply = await exchange.run(b"POST / HTTP/1.1\r\n\r\n", Body(b"", None, 0), bodyless=False)
         pieces = aiter(reply.stream)
         assert await anext(pieces) == b"data: 1\n\n"
         with pytest.raises(StopAsyncIteration if in_time else httpx.ReadTimeout):
