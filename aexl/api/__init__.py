@@ -17,6 +17,7 @@ from aexl.api.calls import (
     ProviderType,
     Reloadable,
     Reply,
+    Retrying,
     Reviser,
     Settlement,
 )
@@ -38,7 +39,9 @@ from aexl.api.offers import (
     Service,
     Subscriber,
 )
+from aexl.api.programs import is_frozen, own_environment, own_module, own_program
 from aexl.api.records import (
+    Attempt,
     Booked,
     Call,
     Charge,
@@ -58,7 +61,8 @@ from aexl.api.records import (
     Surface,
     Target,
 )
-from aexl.api.roles import Accounts, Control, Executions, Journal, Models
+from aexl.api.roles import Accounts, Control, Executions, Journal, Models, Snapshots
+from aexl.api.trees import FileChange, MergeConflict, MergedSnapshot
 from aexl.api.work import BlobStore, ObjectId, Process, ProcessSpec, Runner, RunnerParser, Step, StepRun, StepType
 
 __all__ = [
@@ -72,6 +76,7 @@ __all__ = [
     "AgentChange",
     "Answer",
     "Arriving",
+    "Attempt",
     "BlobStore",
     "Body",
     "Booked",
@@ -91,6 +96,7 @@ __all__ = [
     "Ending",
     "Execution",
     "Executions",
+    "FileChange",
     "Headers",
     "HealthCheck",
     "Hold",
@@ -98,6 +104,8 @@ __all__ = [
     "Journal",
     "Lease",
     "Limits",
+    "MergeConflict",
+    "MergedSnapshot",
     "Model",
     "Models",
     "Mount",
@@ -117,6 +125,7 @@ __all__ = [
     "Reloadable",
     "Replay",
     "Reply",
+    "Retrying",
     "Reviser",
     "Runner",
     "RunnerParser",
@@ -125,6 +134,7 @@ __all__ = [
     "Service",
     "Session",
     "Settlement",
+    "Snapshots",
     "State",
     "Step",
     "StepRun",
@@ -139,6 +149,10 @@ __all__ = [
     "Window",
     "format_price",
     "format_usd",
+    "is_frozen",
+    "own_environment",
+    "own_module",
+    "own_program",
     "parse_price",
     "parse_usd",
     "uuid7",

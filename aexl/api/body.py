@@ -33,11 +33,15 @@ class Body:
             data, unpaired surrogates and the like are errors.
     """
 
-    __slots__ = ("_raw", "_read", "data")
+    __slots__ = ("_inner", "_raw", "_read", "data")
+
+    files: tuple[str, ...] = ()
+    """Names of the fields that hold a file; only a form has any."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
         self._read: dict[str, object] = {}
+        self._inner: dict[str, Body] | None = None
         if not data:
             self._raw: dict[str, msgspec.Raw] = {}
             return
@@ -86,6 +90,51 @@ class Body:
         self._read[key] = value
         return value
 
+    def inner(self, key: str) -> Body | None:
+        """Return an object below the top level, to be read in the same way; absent and null are ``None``.
+
+        ``encode`` writes it as that object does: its values keep their bytes, a duplicated key gone.
+
+        Raises:
+            Invalid: If the value is no object.
+        """
+        if self._inner is not None and key in self._inner:
+            return self._inner[key]
+        raw = self.raw(key)
+        if raw is None or raw == b"null":
+            return None
+        try:
+            found = Body(raw)
+        except Invalid as error:
+            raise Invalid(f"{key!r} must be an object") from error
+        if self._inner is None:
+            self._inner = {}
+        self._inner[key] = found
+        return found
+
+    def has(self, path: str) -> bool:
+        """Say whether there is a value at a path such as ``generationConfig.maxOutputTokens``; one dot at most."""
+        key, dot, rest = path.partition(".")
+        if not dot:
+            return key in self._raw
+        found = self.inner(key)
+        return found is not None and rest in found
+
+    def change(self, path: str, value: object) -> tuple[str, object]:
+        """Return what ``encode`` must change so that ``value`` stands at a path such as ``has`` takes."""
+        key, dot, rest = path.partition(".")
+        if not dot:
+            return key, value
+        read = self._read.get(key)
+        if isinstance(read, dict):
+            return key, {**read, rest: value}
+        found = self.inner(key) or Body(b"")
+        return key, msgspec.Raw(found.encode({rest: value}))
+
+    def as_json(self) -> bytes:
+        """Return what a policy may see: the body as it is to be sent; nothing where there is no body."""
+        return self.encode() if self.data else b""
+
     def encode(self, changes: Mapping[str, object] | None = None) -> bytes:
         """Return the body as it is to be sent.
 
@@ -94,6 +143,9 @@ class Body:
                 ``None`` as a value removes the key.
         """
         parts: dict[str, object] = dict(self._raw)
+        if self._inner is not None:
+            for key, inner in self._inner.items():
+                parts[key] = msgspec.Raw(inner.encode())
         for key, value in self._read.items():
             if isinstance(value, dict | list):
                 parts[key] = value

@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 from aexl.api.money import Usage
-from aexl.api.records import Booked, Call, Headers, Hold, Outcome, Plan, Receipt, Replay, Surface, Target
+from aexl.api.records import Attempt, Booked, Call, Headers, Hold, Outcome, Plan, Receipt, Replay, Surface, Target
 from aexl.errors import Refused
 
 if TYPE_CHECKING:
@@ -142,6 +142,25 @@ class Settlement(Named, Protocol):
 
     def delivered(self, execution: str, complete: bool) -> None:
         """Hear that an answer has been sent, to its end or not. Must not wait."""
+        ...
+
+
+@runtime_checkable
+class Retrying(Protocol):
+    """A book may also have this method, to have every attempt of a call on record.
+
+    Without it a call that may have been charged is not tried elsewhere.
+    """
+
+    async def retry(self, hold: Hold, attempt: Attempt) -> Hold:
+        """Record a failed attempt, and hold ``attempt.extra`` more; durable when it returns.
+
+        Returns:
+            What is held for the execution now.
+
+        Raises:
+            Refused: 402 if a budget of the chain does not allow it, 503 as for ``reserve``; nothing has changed.
+        """
         ...
 
 

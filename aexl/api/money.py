@@ -112,6 +112,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
         cache_write_1h_tokens: Written for an hour.
         tool_uses: Uses of server tools by name, such as ``web_search``.
         tier: The provider's service tier where it has a price of its own: ``batch``, ``flex``, ``priority``.
+        parts: Tokens among those above that were no text, by the names of ``PARTS``.
+        units: What is not counted in tokens: ``character``, ``millisecond`` and the ``image`` units of a price.
     """
 
     input_tokens: int = 0
@@ -122,6 +124,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     reasoning_tokens: int = 0
     tool_uses: Mapping[str, int] = {}
     tier: str = ""
+    parts: Mapping[str, int] = {}
+    units: Mapping[str, int] = {}
 
     @property
     def input_total(self) -> int:
@@ -129,8 +133,15 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
         return self.input_tokens + self.cached_input_tokens + self.cache_write_tokens + self.cache_write_1h_tokens
 
 
+PARTS: Final = tuple(f"{kind}_{medium}" for kind in ("input", "cached", "output") for medium in ("audio", "image", "video"))
+"""Parts of input, of what was read from a cache and of output that can have rates of their own."""
+
+HOUR: Final = 3_600_000
+"""Milliseconds in an hour, which is what recorded sound has a price by."""
+
+
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
-    """Picos per token for each class of token."""
+    """Picos per token for each class of token; ``parts`` for those of ``PARTS`` that differ from their class."""
 
     input: int = 0
     cached_input: int = 0
@@ -138,16 +149,34 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
     cache_write_1h: int = 0
     output: int = 0
     reasoning: int = 0
+    parts: Mapping[str, int] = {}
 
     @property
     def dearest_input(self) -> int:
-        """The most one input token can cost."""
+        """The most one input token of text can cost."""
         return max(self.input, self.cached_input, self.cache_write, self.cache_write_1h)
 
     @property
     def dearest_output(self) -> int:
-        """The most one output token can cost."""
-        return max(self.output, self.reasoning)
+        """The most one output token can cost, whatever it is part of."""
+        dearest = max(self.output, self.reasoning)
+        if self.parts:
+            dearest = max(dearest, *(rate for part, rate in self.parts.items() if part.startswith("output_")), 0)
+        return dearest
+
+    def surcharge(self, parts: Mapping[str, int]) -> int:
+        """Return the picos by which ``parts`` cost more, or less, than their classes do."""
+        picos = 0
+        for part, count in parts.items():
+            rate = self.parts.get(part)
+            if rate is not None:
+                picos += count * (rate - self._class_of(part))
+        return picos
+
+    def _class_of(self, part: str) -> int:
+        if part.startswith("input_"):
+            return self.input
+        return self.cached_input if part.startswith("cached_") else self.output
 
 
 class Tier(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,6 +196,8 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
         tool_uses: Nano-dollars for one use of a server tool, by its name.
         service: Whole tables for service tiers with prices of their own (``batch``, ``flex``, ``priority``).
         service_tiers: Long-context rates of those, by rising threshold.
+        units: Picos for one of what is not counted in tokens: ``character``, ``hour`` (of sound) and
+            ``image`` with its variants (see ``image_unit``).
     """
 
     version: str
@@ -175,6 +206,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     tool_uses: Mapping[str, int] = {}
     service: Mapping[str, Rates] = {}
     service_tiers: Mapping[str, tuple[Tier, ...]] = {}
+    units: Mapping[str, int] = {}
 
     def rates_for(self, usage: Usage) -> Rates:
         """Return the rates of a call: its service tier's, else its length's."""
@@ -199,10 +231,35 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
             + (usage.output_tokens - usage.reasoning_tokens) * rates.output
             + usage.reasoning_tokens * rates.reasoning
         )
+        if usage.parts:
+            picos += rates.surcharge(usage.parts)
+        if usage.units:
+            picos += self.unit_cost(usage.units)
         nanos = round_up(picos)
         for tool, uses in usage.tool_uses.items():
             nanos += uses * self.tool_uses.get(tool, 0)
         return nanos
+
+    def unit_cost(self, units: Mapping[str, int]) -> int:
+        """Return the picos of what is not counted in tokens; ``millisecond`` is paid by the ``hour``."""
+        picos = 0
+        for unit, count in units.items():
+            if unit == "millisecond":
+                picos += -(-count * self.units.get("hour", 0) // HOUR)
+            else:
+                picos += count * self.units.get(unit, 0)
+        return picos
+
+    def image_unit(self, quality: object, size: object) -> str | None:
+        """Return the unit that a picture is paid as: the closest that has a price, else the dearest; ``None`` without any.
+
+        The closest of ``image:QUALITY:SIZE``, ``image:SIZE``, ``image:QUALITY`` and ``image``.
+        """
+        units = self.units
+        for unit in (f"image:{quality}:{size}", f"image:{size}", f"image:{quality}", "image"):
+            if unit in units:
+                return unit
+        return max((unit for unit in units if unit.startswith("image")), key=units.__getitem__, default=None)
 
     def every_rates(self) -> tuple[Rates, ...]:
         """Return all rates that a call may be billed at, for bounds."""

@@ -19,7 +19,22 @@ import msgspec
 from aexl.api.body import Body
 from aexl.api.money import Price, Usage
 
-Surface = Literal["chat", "completions", "responses", "embeddings", "messages", "gemini", "tools", "count", "stored"]
+Surface = Literal[
+    "chat",
+    "completions",
+    "responses",
+    "embeddings",
+    "messages",
+    "gemini",
+    "gemini_embeddings",
+    "images",
+    "speech",
+    "transcriptions",
+    "moderations",
+    "tools",
+    "count",
+    "stored",
+]
 """The dialect and kind of a call; ``count`` (token counting) and ``stored`` (a stored response) cost nothing."""
 
 Scope = Literal["read", "execute", "admin"]
@@ -88,11 +103,12 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         keyed: The caller chose the id, so equal calls share one execution.
         path: The path below the surface's root, as in ``/chat/completions``; the provider appends it to its base URL.
         query: The query string without its question mark.
-        body: The JSON object; empty for a request without one.
+        body: The JSON object, or an ``aexl.api.form.Form``; empty for a request without one.
         model: The name the caller used.
         stream: The caller asked for a stream.
         output_limit: The most output tokens a choice may have, where the caller named a limit.
-        output_key: The body's key for that limit on this surface, the one the caller used if it named one.
+        output_key: The body's key for that limit on this surface, the one the caller used if it named one;
+            a dot leads into an object, as in ``generationConfig.maxOutputTokens`` (see ``Body.has``).
         output_floor: Never clamp below this many output tokens (1,024, or more where the call thinks).
         choices: How many answers are asked for at once (``n``).
         retry_count: ``x-stainless-retry-count``: an SDK's own retry of an earlier attempt.
@@ -132,12 +148,15 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         model: The provider's own name for the model.
         price: What the provider takes, fixed at admission.
         output_limit: The output limit to send, or ``None`` to send what the caller sent.
+        output_bound: The most output tokens of one choice that the hold covers, for a provider that must be
+            told a limit where the caller named none; ``None`` where nobody has worked it out.
     """
 
     provider: str
     model: str
     price: Price
     output_limit: int | None = None
+    output_bound: int | None = None
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,7 +173,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         output_floor: The least ``output_bound`` that a budget may clamp the call to.
         fixed: Nano-dollars that do not depend on the output.
         output_price: Pico-dollars per output token at the dearest target.
-        hold: Nano-dollars.
+        hold: Nano-dollars, for one attempt.
+        rounds: How often each target may be tried, the best first, all of them before one a second time.
+        patience: The most seconds to wait before another round.
     """
 
     targets: tuple[Target, ...]
@@ -164,6 +185,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     fixed: int
     output_price: int
     hold: int
+    rounds: int = 1
+    patience: float = 10.0
 
 
 class Ending(enum.StrEnum):
@@ -201,6 +224,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         seconds: From dispatch to the end of the answer.
         first_byte: Seconds from dispatch to the answer's head, if one came.
         upstream_id: The provider's id of the answer, where a later request may name it (stored responses).
+        retry_after: Seconds after which the provider wants to be asked again, if it said so.
     """
 
     ending: Ending
@@ -211,6 +235,27 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     first_byte: float | None = None
     upstream_id: str | None = None
+    retry_after: float | None = None
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """A target that failed before a byte of its answer was passed on, and is followed by another attempt.
+
+    Attributes:
+        number: From 1.
+        code: Why, one word: ``status``, or the code of the failure, such as ``upstream_reset``.
+        status: The HTTP status it answered with, if it answered.
+        seconds: From its dispatch to its end.
+        extra: Nano-dollars to hold beside what is held: the attempt's own hold where it may have been charged, else 0.
+    """
+
+    number: int
+    target: Target
+    ending: Ending
+    code: str
+    status: int | None
+    seconds: float
+    extra: int
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -272,6 +317,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
         context: Tokens of input and output together.
         output: The most output tokens of one answer.
         price: ``None`` when the model has no price, so that calls to it are refused.
+        health: One phrase on how its target does, empty where nothing is known.
     """
 
     name: str
@@ -284,6 +330,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     price: Price | None
     price_version: str
     capabilities: tuple[str, ...] = ()
+    health: str = ""
 
 
 class Execution(msgspec.Struct, frozen=True, kw_only=True):
@@ -307,3 +354,4 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage | None
     labels: Mapping[str, str]
     receipts: tuple[Receipt, ...]
+    attempts: tuple[Mapping[str, str | int | float | None], ...] = ()

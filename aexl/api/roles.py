@@ -13,6 +13,8 @@ from typing import Protocol, runtime_checkable
 
 from aexl.api.accounts import Agent, AgentChange, NewAgent, Token
 from aexl.api.records import Execution, Model, Principal, Receipt, Scope, State
+from aexl.api.trees import FileChange, MergedSnapshot
+from aexl.api.work import ObjectId
 
 
 @runtime_checkable
@@ -138,6 +140,77 @@ class Models(Protocol):
 
     async def list(self) -> Sequence[Model]:
         """Return every configured model, by name."""
+        ...
+
+
+@runtime_checkable
+class Snapshots(Protocol):
+    """Snapshots of folders, kept in the host's own store: what an agent's step changed, and its undo.
+
+    Paths are absolute paths of folders on the host's machine. Files that the folder's
+    ignore files name, ``.git`` and ``.aexl`` are outside: never read, never changed. So is
+    what a snapshot cannot hold (links, devices, pipes, sockets).
+
+    Work on files runs in threads: a cancelled call returns when the file it is at is done.
+    """
+
+    async def capture(self, path: str, message: str) -> ObjectId:
+        """Return a snapshot of what is in a folder now; it is durable.
+
+        A folder in which nothing has changed since its last capture costs looks at its files, no
+        readings, and has the same snapshot. If cancelled, nothing refers to what was stored.
+
+        Args:
+            message: Why; becomes the snapshot's message.
+
+        Raises:
+            NotFound: If there is no such folder.
+            Invalid: If a name cannot be kept: not UTF-8, or equal to another one but for case. Names the path.
+            Conflict: If a file changes all the time it is read.
+            Unavailable: If a file cannot be read or the store cannot be written.
+        """
+        ...
+
+    async def diff(self, old: ObjectId, new: ObjectId) -> Sequence[FileChange]:
+        """Return what differs, by path.
+
+        Raises:
+            NotFound: If there is no such snapshot.
+        """
+        ...
+
+    async def materialize(self, snapshot: ObjectId, path: str, force: bool) -> None:
+        """Make a folder's files those of a snapshot; the folder is made where it is missing.
+
+        Every file is written aside and moved into place. If cancelled, each file is its old or its
+        new self; calling again goes on.
+
+        Args:
+            force: Also overwrite and remove files whose content is not in the folder's last capture.
+
+        Raises:
+            NotFound: If there is no such snapshot.
+            Conflict: If files would be lost, and ``force`` is false; names them, and nothing has changed.
+            Unavailable: If a file cannot be written, or a stored object is damaged.
+        """
+        ...
+
+    async def changed_since(self, snapshot: ObjectId, path: str) -> Sequence[FileChange]:
+        """Return what differs between a snapshot and a folder as it is now; stores nothing.
+
+        Raises:
+            NotFound: If there is no such snapshot, or no such folder.
+            Invalid: As ``capture``.
+            Conflict: As ``capture``.
+        """
+        ...
+
+    async def merge(self, base: ObjectId, ours: ObjectId, theirs: ObjectId) -> MergedSnapshot:
+        """Merge what two snapshots changed of a third one: files first, then texts line by line.
+
+        Raises:
+            NotFound: If one of them does not exist.
+        """
         ...
 
 

@@ -23,12 +23,24 @@ ObjectId = NewType("ObjectId", str)
 class BlobStore(Protocol):
     """Bytes under names, with the two conditional writes that heads need.
 
-    Every driver passes the same conformance suite; one that cannot hold the
-    conditions must raise when it is opened.
+    Names are one to eight words of letters, digits, ``.``, ``_`` and ``-``, joined
+    by slashes, none beginning with a dot or hyphen; others raise ``Invalid``. Bytes
+    are at most 64 MiB, and appear whole or not at all. What a method reports is
+    durable. A store that cannot be reached raises ``Unavailable``. Every driver
+    passes the suite ``aexl.testing.blobs``; one that cannot hold the conditions
+    must raise when it is opened.
     """
 
     async def get(self, name: str, *, start: int = 0, length: int | None = None) -> bytes:
-        """Return the bytes, or a range of them.
+        """Return the bytes, or those of a range that exist.
+
+        Raises:
+            NotFound: If there is no such name.
+        """
+        ...
+
+    async def get_versioned(self, name: str) -> tuple[bytes, str]:
+        """Return the bytes and which version they are, for ``put_if_match``.
 
         Raises:
             NotFound: If there is no such name.
@@ -40,10 +52,11 @@ class BlobStore(Protocol):
         ...
 
     async def put_if_match(self, name: str, data: bytes, *, version: str | None) -> str:
-        """Replace only the version named; return the new one.
+        """Replace only the version named, ``None`` for a name that must not exist; return the new one.
 
         Raises:
             HeadMoved: If another version is there by now.
+            Unavailable: If it is not known whether it was replaced; reading tells.
         """
         ...
 

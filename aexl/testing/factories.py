@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from aexl.api import (
+    Attempt,
     Body,
     Call,
     Charge,
@@ -84,6 +85,21 @@ def make_plan(*, input_bound: int = 100, output_bound: int = 1000, targets: tupl
         output_price=rates.dearest_output,
         hold=fixed + round_up(output_bound * rates.dearest_output),
     )
+
+
+def make_attempt(**changes: Any) -> Attempt:
+    """Return a first attempt whose connection was lost, and which cost nothing."""
+    values: dict[str, Any] = {
+        "number": 1,
+        "target": make_target(),
+        "ending": Ending.LOST,
+        "code": "upstream_reset",
+        "status": None,
+        "seconds": 0.5,
+        "extra": 0,
+        **changes,
+    }
+    return Attempt(**values)
 
 
 def make_outcome(usage: Usage | None = None, **changes: Any) -> Outcome:

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, cast
 
 import msgspec
 import pytest
 import trio
 import trio.testing
 
-from aexl.api import Booked, Call, Charge, Ending, Hold, Limits, Outcome, Plan, Receipt, Replay, Settlement, uuid7
+from aexl.api import (
+    Attempt,
+    Booked,
+    Call,
+    Charge,
+    Ending,
+    Hold,
+    Limits,
+    Outcome,
+    Plan,
+    Receipt,
+    Replay,
+    Retrying,
+    Settlement,
+    uuid7,
+)
 from aexl.errors import Invalid, Refused
-from aexl.testing.factories import make_call, make_outcome, make_plan, make_principal
+from aexl.testing.factories import make_attempt, make_call, make_outcome, make_plan, make_principal
 
 MAX_AMOUNT = 2**53
 RETRY_WINDOW_SECONDS = 120.0
@@ -70,6 +85,7 @@ class FakeBook:
         reserved: Every hold it gave.
         settled: Every settlement it booked, without repeated ones.
         denied: Every refusal it was told of.
+        retried: Every failed attempt it was told of.
         deliveries: What ``delivered`` heard.
     """
 
@@ -82,6 +98,7 @@ class FakeBook:
         self.reserved: list[Hold] = []
         self.settled: list[tuple[Hold, Outcome, Replay | None]] = []
         self.denied: list[tuple[Call, Refused]] = []
+        self.retried: list[Attempt] = []
         self.deliveries: list[tuple[str, bool]] = []
         self._accounts: dict[str, _Account] = {}
         self._attempts: dict[str, _Attempt] = {}
@@ -124,9 +141,9 @@ class FakeBook:
         account = self._accounts[attempt.call.principal.agent]
         amount = charge.amount if charge.state == "committed" else 0
         for each in account.chain():
-            each.reserved -= hold.amount
+            each.reserved -= attempt.hold.amount
             each.spent += amount
-        overrun = amount > hold.amount
+        overrun = amount > attempt.hold.amount
         account.frozen = account.frozen or overrun
         remaining = max(0, account.left()) if any(each.limited for each in account.chain()) else None
         booked = Booked(
@@ -146,6 +163,23 @@ class FakeBook:
         attempt.ended.set()
         await trio.lowlevel.checkpoint()
         return booked
+
+    async def retry(self, hold: Hold, attempt: Attempt) -> Hold:
+        await trio.lowlevel.checkpoint()
+        self.seen.append("retry")
+        extra = attempt.extra
+        _check(extra, "what an attempt may have cost")
+        if hold.execution in self._booked:
+            raise Refused("the execution has ended", code="execution_ended", status=409)
+        known = self._attempts[hold.execution]
+        account = self._accounts[known.call.principal.agent]
+        if extra > account.left():
+            raise Refused("there is not enough left for another attempt", code="insufficient_budget", status=402)
+        for each in account.chain():
+            each.reserved += extra
+        known.hold = msgspec.structs.replace(known.hold, amount=known.hold.amount + extra)
+        self.retried.append(attempt)
+        return known.hold
 
     async def deny(self, call: Call, refused: Refused) -> Receipt | None:
         await trio.lowlevel.checkpoint()
@@ -231,6 +265,19 @@ async def _code(book: Settlement, call: Call, plan: Plan | None = None) -> tuple
     with pytest.raises(Refused) as caught:
         await book.reserve(call, plan or make_plan())
     return caught.value.status, caught.value.code
+
+
+class RetryingBook(Settlement, Retrying, Protocol):
+    """A book that has attempts on record."""
+
+
+async def _retrying(
+    open_book: OpenBook, budgets: Mapping[str, int | None], parents: Mapping[str, str] | None = None
+) -> RetryingBook:
+    book = await open_book(budgets, parents)
+    if not isinstance(book, Retrying):
+        pytest.skip("the book has no attempts on record")
+    return cast("RetryingBook", book)
 
 
 PLAN = make_plan()
@@ -466,6 +513,39 @@ class SettlementConformance:
             await book.settle(hold, _charging(PLAN.hold), None)
         assert (await book.settle(hold, _charging(1), None)).amount == PLAN.hold
         assert await _code(book, make_call()) == (402, "insufficient_budget")
+
+    async def test_a_failed_attempt_that_may_have_been_charged_is_held_beside_the_next(
+        self, open_book: OpenBook
+    ) -> None:
+        book = await _retrying(open_book, {"alice": 2 * PLAN.hold})
+        first = await _hold(book)
+        hold = await book.retry(first, make_attempt(extra=PLAN.hold))
+        assert (hold.execution, hold.amount) == (first.execution, 2 * PLAN.hold)
+        assert await _code(book, make_call()) == (402, "insufficient_budget")
+        booked = await book.settle(hold, _charging(2 * PLAN.hold), None)
+        assert (booked.amount, booked.remaining, booked.overrun) == (2 * PLAN.hold, 0, False)
+
+    async def test_a_failed_attempt_that_cost_nothing_holds_nothing_more(self, open_book: OpenBook) -> None:
+        book = await _retrying(open_book, {"alice": PLAN.hold})
+        hold = await book.retry(await _hold(book), make_attempt(extra=0))
+        assert hold.amount == PLAN.hold
+        assert (await book.settle(hold, _charging(1), None)).remaining == PLAN.hold - 1
+
+    async def test_an_attempt_beyond_the_budget_is_refused_and_changes_nothing(self, open_book: OpenBook) -> None:
+        book = await _retrying(open_book, {"team": 2 * PLAN.hold - 1, "alice": None}, {"alice": "team"})
+        hold = await _hold(book)
+        with pytest.raises(Refused) as caught:
+            await book.retry(hold, make_attempt(extra=PLAN.hold))
+        assert (caught.value.status, caught.value.code) == (402, "insufficient_budget")
+        assert (await book.settle(hold, _failure(), None)).remaining == 2 * PLAN.hold - 1
+
+    async def test_an_execution_that_has_ended_has_no_further_attempt(self, open_book: OpenBook) -> None:
+        book = await _retrying(open_book, {"alice": None})
+        hold = await _hold(book)
+        await book.settle(hold, make_outcome(), None)
+        with pytest.raises(Refused) as caught:
+            await book.retry(hold, make_attempt(extra=0))
+        assert (caught.value.status, caught.value.code) == (409, "execution_ended")
 
     async def test_a_refusal_can_be_recorded(self, open_book: OpenBook) -> None:
         book = await open_book({"alice": None})

@@ -91,6 +91,9 @@ class Handler(BaseHTTPRequestHandler):
         if "reset" in self.traits:
             self._reset()
             return
+        if "cut-early" in self.traits:
+            self._cut_early()
+            return
         status = _number(self.traits, "status", 200)
         if status != 200:
             self._fail(status)
@@ -147,6 +150,16 @@ class Handler(BaseHTTPRequestHandler):
             if "pause" in self.traits and number == 1:
                 self.model_server.hold.wait(20)
         self._chunk(b"")
+
+    def _cut_early(self) -> None:
+        """Begin an answer, and break off before there is anything of a body that could be passed on."""
+        self.send_response_only(200)
+        self.send_header("Content-Type", "text/event-stream" if self.request_body.get("stream") else "application/json")
+        self.send_header("Content-Length", "500")
+        self.end_headers()
+        self.wfile.write(b"" if self.request_body.get("stream") else b'{"id":')
+        self.wfile.flush()
+        self._reset()
 
     def _chunk(self, data: bytes) -> None:
         try:

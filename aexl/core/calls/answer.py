@@ -60,6 +60,13 @@ class LiveAnswer:
         self._waiting = None
         return trio.lowlevel.Abort.SUCCEEDED
 
+    def reset(self) -> None:
+        """Forget an attempt that failed before the reader was let go on."""
+        self.status = 0
+        self.headers = ()
+        self.stream = False
+        self.chunks = _NOTHING
+
     @property
     def has_begun(self) -> bool:
         """The reader has been let go on."""

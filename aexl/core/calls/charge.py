@@ -30,6 +30,13 @@ def charge(plan: Plan, hold: Hold, target: Target, *, ending: Ending, usage: Usa
             return _bound(plan, hold, delivered, "left")
 
 
+def with_lost(own: Charge, lost: int) -> Charge:
+    """Return the charge of a call some of whose earlier attempts may have cost ``lost`` nano-dollars together."""
+    amount = own.amount if own.state == "committed" else 0
+    reason = own.reason if own.state == "committed" else Ending.LOST.value
+    return Charge(state="committed", amount=amount + lost, estimated=True, reason=reason)
+
+
 def _bound(plan: Plan, hold: Hold, delivered: int, reason: str) -> Charge:
     """Book the input bound and what was delivered, at the dearest price; never more than was held."""
     output = min(delivered, hold.output_bound)

@@ -47,6 +47,7 @@ class CallMetrics:
     def __init__(self) -> None:
         self.admitted = 0
         self.replayed = 0
+        self.retried = 0
         self.denied: dict[str, int] = {}
         self._settled: dict[tuple[str, str, bool], int] = {}
         self._first_byte = Histogram("aexl_upstream_first_byte_seconds", "From dispatch to the head of the answer.")
@@ -71,6 +72,8 @@ class CallMetrics:
         yield Sample(
             name="aexl_replays_total", kind="counter", help="Calls answered from the book.", value=self.replayed
         )
+        text = "Attempts that failed, and were followed by another of the same call."
+        yield Sample(name="aexl_retries_total", kind="counter", help=text, value=self.retried)
         for code, count in sorted(self.denied.items()):
             text = "Calls that were refused, by the code of the rule."
             yield Sample(name="aexl_denials_total", kind="counter", help=text, value=count, labels={"code": code})

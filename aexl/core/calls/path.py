@@ -21,6 +21,7 @@ from aexl.api import (
     Plan,
     Provider,
     Replay,
+    Retrying,
     Reviser,
     Settlement,
     Target,
@@ -60,6 +61,7 @@ class CallPath:
         self.gates = tuple(gates)
         self.revisers = tuple(gate for gate in gates if isinstance(gate, Reviser))
         self.book: Settlement = book or Unbooked()
+        self.retrying = self.book if isinstance(self.book, Retrying) else None
         self.dispatcher = dispatcher
         self.publish = publish
         self.options = options
@@ -181,6 +183,12 @@ class CallPath:
         if not self._running:
             self._idle.set()
         self.metrics.settled(result)
+        if self.dispatcher is not None:
+            self.dispatcher.report(result.target, result)
+
+    def tried(self, result: Outcome) -> None:
+        """Hear from a run of an attempt that failed, and is followed by another."""
+        self.metrics.retried += 1
         if self.dispatcher is not None:
             self.dispatcher.report(result.target, result)
 

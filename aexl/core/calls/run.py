@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import random
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ from aexl.api import Call, Ending, Headers, Hold, Lease, Plan, Provider, Reply, 
 from aexl.api.events import CallSettled
 from aexl.core.calls.answer import LiveAnswer
 from aexl.core.calls.pipe import Pipe, Whole
+from aexl.core.calls.retries import Next, judge, pause, retry_after
 from aexl.core.calls.settlement import RECORDED, Course, settle, unbooked
 from aexl.errors import AexlError, CallError, ProviderFailed, Refused
 
@@ -43,8 +46,11 @@ class RunningCall:
         self.call = call
         self.plan = plan
         self.hold = hold
+        self._each = hold  # what one attempt may cost
+        self._lost = 0  # nano-dollars that earlier attempts may have cost
         self.answer = LiveAnswer(hold, path.book)
-        self._course = Course(targets[0][0])
+        self._course = Course(targets[0][0], call.received)
+        self._resting = False  # between two attempts
         self._scope = trio.CancelScope(deadline=call.deadline)
         self._verdict: Refused | None = None
         self._left = False
@@ -78,7 +84,6 @@ class RunningCall:
 
     async def run(self) -> None:
         """Dispatch, read and settle. What went wrong is in the answer; only cancellation is raised."""
-        self._course.started = trio.current_time()
         try:
             with self._scope:
                 await self._dispatch()
@@ -91,24 +96,72 @@ class RunningCall:
         await self._settle()
 
     async def _dispatch(self) -> None:
-        """Open one target after the other, until one may have taken the call; read its answer."""
-        course = self._course
-        for planned, provider in self._targets:
-            course.target = target = _granted(planned, self.call, self.plan, self.hold)
-            try:
-                async with provider.open(self.call, target) as reply:
-                    course.reply = reply
-                    course.first_byte = trio.current_time() - course.started
-                    course.end(*await self._read(reply))
-            except ProviderFailed as error:
-                course.reply = None
-                course.end(Ending.UNSENT if error.charged == "no" else Ending.LOST, error)
-                if error.charged == "no":
+        """Try one target after the other, and all of them again, as far as the plan goes and an attempt may follow."""
+        number = 0
+        useless: set[int] = set()
+        for round_number in range(self.plan.rounds):
+            if round_number and not await self._wait(round_number):
+                return
+            for index, (target, provider) in enumerate(self._targets):
+                if index in useless:
                     continue
-            except Exception as error:
-                logger.exception("provider %s failed in a way it must not", target.provider)
-                course.end(Ending.LOST, _broken(target, error))
-            return
+                if number and not await self._go_on(number):
+                    return
+                number += 1
+                following = await self._try(target, provider)
+                if following is Next.NOTHING:
+                    return
+                if following is Next.ELSEWHERE:
+                    useless.add(index)
+
+    async def _try(self, planned: Target, provider: Provider) -> Next:
+        """Open one target and read its answer; return what may follow."""
+        target = _granted(planned, self.call, self.plan, self.hold)
+        self._course = course = Course(target, trio.current_time())
+        self._resting = False
+        try:
+            async with provider.open(self.call, target) as reply:
+                course.reply = reply
+                course.first_byte = trio.current_time() - course.started
+                course.end(*await self._read(reply))
+        except ProviderFailed as error:
+            course.reply = None
+            course.end(Ending.UNSENT if error.charged == "no" else Ending.LOST, error)
+        except Exception as error:
+            logger.exception("provider %s failed in a way it must not", target.provider)
+            course.end(Ending.LOST, _broken(target, error))
+        if course.ending is Ending.COMPLETED or self.answer.has_begun or self._left:
+            return Next.NOTHING
+        self._resting = True
+        if course.reply is not None:
+            course.retry_after = retry_after(course.reply.headers, time.time())
+        return judge(course)
+
+    async def _wait(self, round_number: int) -> bool:
+        """Wait for another round; return whether there is one."""
+        seconds = pause(round_number, self._course.retry_after, self.plan.patience, random.random)
+        if seconds is None or trio.current_time() + seconds >= self.call.deadline:
+            return False
+        await trio.sleep(seconds)
+        return not self._left
+
+    async def _go_on(self, number: int) -> bool:
+        """Put the attempt that failed on record, and hold what it may cost; return whether another may follow."""
+        course = self._course
+        extra = self._each.amount if course.may_be_charged else 0
+        book = self._path.retrying
+        if book is not None:
+            try:
+                self.hold = await book.retry(self.hold, course.attempt(number, extra))
+            except AexlError as error:
+                logger.info("execution %s is not tried elsewhere: %s", self.answer.execution, error)
+                return False
+        elif extra:
+            return False
+        self._path.tried(course.outcome(self.plan, self._each, stream=False))
+        self._lost += extra
+        self.answer.reset()
+        return True
 
     async def _read(self, reply: Reply) -> tuple[Ending, CallError | None]:
         """Pass the body on, or gather it; return how it ended and what the reader is to hear."""
@@ -119,7 +172,6 @@ class RunningCall:
         if self.call.stream and good:
             answer.stream = True
             answer.chunks = Pipe()
-            answer.begin()
         send = answer.chunks.send if answer.stream and isinstance(answer.chunks, Pipe) else None
         receive = reply.chunks.receive
         options = self._path.options
@@ -130,6 +182,8 @@ class RunningCall:
                 if course.size <= RECORDED or send is None:
                     course.recorded.append(chunk)
                 if send is not None:
+                    if not answer.has_begun:  # from here on, nothing is tried again
+                        answer.begin()
                     await send(chunk)
                 elif course.size > options.answer_bytes:
                     return Ending.LOST, _too_large(options.answer_bytes)
@@ -147,6 +201,8 @@ class RunningCall:
 
     def _cancelled_ending(self) -> Ending:
         course = self._course
+        if self._resting:
+            return course.ending
         if course.reply is None or (not self.answer.has_begun and not course.recorded):
             return Ending.LOST
         return Ending.LEFT if self._left or self._verdict else Ending.CUT
@@ -154,7 +210,7 @@ class RunningCall:
     async def _settle(self) -> None:
         """Book once, then let the reader go on."""
         answer, course = self.answer, self._course
-        outcome = course.outcome(self.plan, self.hold, stream=answer.stream)
+        outcome = course.outcome(self.plan, self._each, stream=answer.stream, lost=self._lost)
         trouble: BaseException | None = course.failure
         try:
             answer.booked = await settle(self._path.book, self.hold, outcome, course.replay(answer))

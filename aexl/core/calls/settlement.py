@@ -7,9 +7,9 @@ from typing import Final
 
 import trio
 
-from aexl.api import Booked, Ending, Hold, Outcome, Plan, Replay, Reply, Settlement, Target
+from aexl.api import Attempt, Booked, Ending, Hold, Outcome, Plan, Replay, Reply, Settlement, Target
 from aexl.core.calls.answer import LiveAnswer
-from aexl.core.calls.charge import charge
+from aexl.core.calls.charge import charge, with_lost
 from aexl.core.calls.estimate import bound_output
 from aexl.errors import AexlError, CallError, Refused
 
@@ -28,6 +28,7 @@ class Course:
         finished: The answer ended as its dialect says.
         recorded: The body; of a stream the first ``RECORDED`` bytes.
         size: Bytes of the body.
+        retry_after: Seconds that the provider asks to be left alone for.
         started: When it was dispatched, on trio's clock.
         first_byte: Seconds from then to the answer's head.
     """
@@ -39,12 +40,13 @@ class Course:
         "first_byte",
         "recorded",
         "reply",
+        "retry_after",
         "size",
         "started",
         "target",
     )
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, started: float = 0.0) -> None:
         self.target = target
         self.reply: Reply | None = None
         self.ending = Ending.UNSENT
@@ -52,7 +54,8 @@ class Course:
         self.finished = False
         self.recorded: list[bytes] = []
         self.size = 0
-        self.started = 0.0
+        self.retry_after: float | None = None
+        self.started = started
         self.first_byte: float | None = None
 
     def end(self, ending: Ending, failure: CallError | None) -> None:
@@ -60,21 +63,45 @@ class Course:
         self.ending = ending
         self.failure = failure
 
-    def outcome(self, plan: Plan, hold: Hold, *, stream: bool) -> Outcome:
-        """Return what the book is told, if the call ends now."""
+    @property
+    def may_be_charged(self) -> bool:
+        """The provider neither said that it failed, nor was never reached."""
+        return self.ending not in (Ending.REJECTED, Ending.UNSENT)
+
+    def outcome(self, plan: Plan, hold: Hold, *, stream: bool, lost: int = 0) -> Outcome:
+        """Return what the book is told, if the call ends now.
+
+        Args:
+            hold: Of one attempt.
+            lost: Nano-dollars that earlier attempts may have cost.
+        """
         reply, ending = self.reply, self.ending
         usage = reply.usage if reply else None
         exact = usage is not None and ending is Ending.COMPLETED
         delivered = 0 if exact else self._bound(stream)
+        own = charge(plan, hold, self.target, ending=ending, usage=usage, delivered=delivered)
         return Outcome(
             ending=ending,
-            charge=charge(plan, hold, self.target, ending=ending, usage=usage, delivered=delivered),
+            charge=with_lost(own, lost) if lost else own,
             usage=usage,
             target=self.target,
             status=reply.status if reply else None,
             seconds=trio.current_time() - self.started,
             first_byte=self.first_byte,
             upstream_id=reply.upstream_id if reply else None,
+            retry_after=self.retry_after,
+        )
+
+    def attempt(self, number: int, extra: int) -> Attempt:
+        """Return what is put on record of an attempt that failed."""
+        return Attempt(
+            number=number,
+            target=self.target,
+            ending=self.ending,
+            code="status" if self.failure is None else self.failure.code,
+            status=self.reply.status if self.reply else None,
+            seconds=trio.current_time() - self.started,
+            extra=extra,
         )
 
     def _bound(self, stream: bool) -> int:

@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
-from aexl.api import Call, Config, Model, Outcome, Plan, Provider, Surface, Target
+from aexl.api import Call, Config, Model, Outcome, Plan, Provider, Sample, Surface, Target
 from aexl.errors import Refused
 from aexl_catalog.entries import Entries, Entry
 from aexl_catalog.planner import plan_call, plan_free
 from aexl_catalog.prices import Catalogue, shipped
+from aexl_catalog.routing.health import Health
 from aexl_catalog.settings import CatalogSection, ModelTable
 
 ENDPOINTS: Final[Mapping[Surface, str]] = {
@@ -45,7 +46,8 @@ class Catalog:
         self._catalogue = catalogue
         self._now = now
         self._tables: Mapping[str, ModelTable] = {}
-        self._section = CatalogSection()
+        self._section = section = CatalogSection()
+        self._health = Health(section.breaker_failures, section.breaker_seconds)
         self._entries: Entries | None = None
         self._until = 0.0
         self._found: dict[str, tuple[Entry, ...]] = {}
@@ -63,6 +65,7 @@ class Catalog:
             self._tables, self._section = tables, section
             self._until, self._entries = until, entries
             self._forget()
+            self._health.follow(section.breaker_failures, section.breaker_seconds)
 
         return swap
 
@@ -104,10 +107,17 @@ class Catalog:
             fitting = self._narrow(call, candidates, fitting, configured is not None)
         if call.surface in ("count", "stored"):
             return plan_free(fitting)
-        return plan_call(call, fitting if configured is not None else fitting[:1])
+        if configured is None:
+            return plan_call(call, fitting[:1])
+        return plan_call(call, self._health.arrange(fitting, configured.balance), configured)
 
-    def report(self, target: Target, outcome: Outcome) -> None:
-        """Hear how a target did; the order of fallbacks is fixed, so nothing is learned from it."""
+    def report(self, target: Target, outcome: Outcome) -> None:  # noqa: ARG002 - the outcome names it
+        """Hear how a target did."""
+        self._health.report(outcome)
+
+    def samples(self) -> Iterator[Sample]:
+        """Return what ``/metrics`` shows of the targets."""
+        return self._health.samples()
 
     def meet(self, providers: Mapping[str, Provider]) -> None:
         """Learn which providers there are. Must not wait."""
@@ -205,6 +215,7 @@ class Catalog:
             price=entry.price,
             price_version=entry.price.version if entry.price is not None else "",
             capabilities=tuple(sorted(entry.capabilities or ())),
+            health=self._health.describe(entry),
         )
 
 

@@ -6,6 +6,7 @@ import datetime as dt
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from aexl.api import Price
 from aexl.errors import ConfigError, Invalid, Problem
@@ -24,6 +25,10 @@ class Entry:
         output: The most output tokens of one answer.
         enforced: The model could write more than ``output``, so that it must be sent.
         capabilities: ``None`` does not restrict.
+        balance: How it and its fallbacks are put in order.
+        weight: Against those of the others, where they are drawn.
+        rounds: How often all of them are tried.
+        patience: The most seconds to wait before a round.
         unpriced: Kinds of input that have no price.
         varies: The price has tiers, so that its dearest rate depends on the call.
         dearest_input: Picos per token, of the ordinary rates.
@@ -39,6 +44,10 @@ class Entry:
     enforced: bool = False
     capabilities: frozenset[str] | None = None
     fallbacks: tuple[str, ...] = ()
+    balance: Literal["order", "weight", "latency"] = "order"
+    weight: float = 1.0
+    rounds: int = 1
+    patience: float = 10.0
     unpriced: frozenset[str] = frozenset()
     created: int = 0
     varies: bool = field(init=False)
@@ -152,6 +161,10 @@ class Entries:
             enforced=table.limits.enforce,
             capabilities=frozenset(table.capabilities) or None,
             fallbacks=table.fallbacks,
+            balance=table.balance,
+            weight=table.weight,
+            rounds=1 + table.retries,
+            patience=table.retry_wait,
             unpriced=frozenset() if price or known is None else known.unpriced,
             created=table.created,
         )

@@ -29,12 +29,13 @@ def plan_free(entries: Sequence[Entry]) -> Plan:
     return Plan(targets=targets, input_bound=0, output_bound=0, output_floor=0, fixed=0, output_price=0, hold=0)
 
 
-def plan_call(call: Call, entries: Sequence[Entry]) -> Plan:
-    """Return the plan of a call to the first of some models, or to the next where it cannot be sent.
+def plan_call(call: Call, entries: Sequence[Entry], asked: Entry | None = None) -> Plan:
+    """Return the plan of a call to the first of some models, or to the next where that fails.
 
     Args:
         call: What was asked.
         entries: Models at providers that speak the call's surface, best first, not empty.
+        asked: The model that was asked for, if not the first.
 
     Raises:
         Refused: If the call cannot be bounded, has no price, or needs what the model cannot do.
@@ -67,6 +68,8 @@ def plan_call(call: Call, entries: Sequence[Entry]) -> Plan:
         fixed=fixed,
         output_price=output_price,
         hold=fixed + round_up(output_bound * output_price),
+        rounds=(asked or entries[0]).rounds,
+        patience=(asked or entries[0]).patience,
     )
 
 
@@ -99,7 +102,9 @@ def _bound(call: Call, entry: Entry, references: frozenset[str]) -> tuple[Target
     fixed = round_up(input_bound * dearest_input)
     if tools is not None:
         fixed += sum(count * price.tool_uses.get(name, 0) for name, count in tools.items())
-    target = Target(provider=entry.provider, model=entry.provider_model, price=price, output_limit=sent)
+    target = Target(
+        provider=entry.provider, model=entry.provider_model, price=price, output_limit=sent, output_bound=limit
+    )
     return target, input_bound, output_bound, fixed, dearest_output
 
 

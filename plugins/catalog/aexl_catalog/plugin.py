@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from aexl.api import Command, ConfigSection, Dispatcher, Host, Models, Provider, Service
+from aexl.api import Collector, Command, ConfigSection, Dispatcher, Host, Models, Provider, Service
 from aexl.hookspecs import Plugin, hookimpl
 
 if TYPE_CHECKING:
@@ -55,6 +55,11 @@ class CatalogPlugin(Plugin):
         self._met = {**self._met, provider.name: provider}
         self._catalog.meet(self._met)
         return None
+
+    @hookimpl
+    def aexl_metrics(self, host: Host) -> Sequence[Collector]:  # noqa: ARG002 - it needs none
+        """Show how targets do."""
+        return [self._catalog.samples]
 
     @hookimpl
     def aexl_services(self, host: Host) -> Sequence[Service[object]]:  # noqa: ARG002 - it needs none

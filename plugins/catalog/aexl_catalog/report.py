@@ -35,6 +35,7 @@ def plain(model: Model) -> dict[str, object]:
         "context": model.context,
         "output": model.output,
         "capabilities": list(model.capabilities),
+        "health": model.health or None,
         "price": None if model.price is None else _price(model.price),
         "price_version": model.price_version or None,
     }
@@ -46,6 +47,8 @@ def lines(model: Model) -> Iterator[tuple[str, str]]:
     yield "provider", model.owner
     yield "provider's name", model.provider_model
     yield "surfaces", ", ".join(model.surfaces) or "none: the provider is not configured"
+    if model.health:
+        yield "health", model.health
     yield "context", _count(model.context)
     yield "max output", _count(model.output)
     if model.capabilities:
@@ -79,6 +82,8 @@ def find_problems(
     for model in models:
         if not model.surfaces:
             problems.append((model.name, f"its provider {model.owner!r} is not configured"))
+        if model.health and not model.health.startswith("answers"):
+            problems.append((model.name, model.health))
         if model.price is None:
             problems.append((model.name, "it has no price, so calls are refused; give it one, or say free = true"))
         if model.output is None and model.context is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -39,7 +39,12 @@ class ModelTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         free: It costs nothing.
         limits: What is not given comes from the shipped catalogue.
         capabilities: If any are given, calls that need others are refused.
-        fallbacks: Other models of ``[models]``, tried in order when the call could not be sent.
+        fallbacks: Other models of ``[models]``, to which a call goes when this one fails before a byte was passed on.
+        balance: Which of this model and its fallbacks comes first: ``order`` keeps them as they stand, ``weight``
+            draws, ``latency`` prefers who lately began to answer soonest.
+        weight: How often this model is drawn, against the others' weights; 0 only when nothing else is left.
+        retries: Rounds over all of them after the first.
+        retry_wait: The most seconds to wait before a round; a provider that asks for more is not asked again.
         created: Unix time of its publication.
     """
 
@@ -50,6 +55,10 @@ class ModelTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     limits: LimitsTable = LimitsTable()
     capabilities: tuple[str, ...] = ()
     fallbacks: tuple[str, ...] = ()
+    balance: Literal["order", "weight", "latency"] = "order"
+    weight: Annotated[float, msgspec.Meta(ge=0, le=1_000_000)] = 1.0
+    retries: Annotated[int, msgspec.Meta(ge=0, le=10)] = 0
+    retry_wait: Annotated[float, msgspec.Meta(ge=0, le=600)] = 10.0
     created: Annotated[int, msgspec.Meta(ge=0, le=2**40)] = 0
 
 
@@ -69,8 +78,12 @@ class CatalogSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         providers: For a provider's name, whose prices are its; empty means nobody's. A provider that is
             not listed has the prices of its name, if the catalogue knows the name.
         overrides: By the catalogue's name of a model.
+        breaker_failures: Failures in a row after which a target is left alone for a while, if there is another; 0: never.
+        breaker_seconds: For how long; after that, one call tries it.
     """
 
     auto: bool = True
     providers: dict[str, str] = {}
     overrides: dict[str, OverrideTable] = {}
+    breaker_failures: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 5
+    breaker_seconds: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 30.0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 import msgspec
 import trio
 
-from aexl.api.records import Booked, Call, Hold, Outcome, Plan, Receipt, Replay
+from aexl.api.records import Attempt, Booked, Call, Hold, Outcome, Plan, Receipt, Replay
 from aexl.errors import AexlError, Refused, Unavailable
 from aexl_ledger import answers
 from aexl_ledger.aftermath import Deny, Recover, Release
@@ -25,6 +25,7 @@ from aexl_ledger.metrics import Metrics
 from aexl_ledger.operations import Operation
 from aexl_ledger.options import LedgerOptions
 from aexl_ledger.outcomes import succeeded
+from aexl_ledger.retries import Retry
 from aexl_ledger.sqlite import SqliteDriver, wall_micros
 from aexl_ledger.windows import MICROS
 from aexl_ledger.writer import Writer
@@ -147,15 +148,8 @@ class Ledger:
 
     async def _reserve(self, call: Call, plan: Plan) -> Hold | Replay | InFlight:
         operation = Reserve(call, plan, self._retention)
-        try:
-            # The driver answers with what is stored where the operation answered ``Stored``.
-            found = cast("Hold | Replay | InFlight", await self.writer.submit(operation))
-        except DiskFull as error:
-            raise Refused(str(error), code="disk_full", status=503, retry_after=30) from error
-        except StorageFailed as error:
-            raise Refused(str(error), code="ledger_unavailable", status=503, retry_after=5) from error
-        except Unavailable as error:
-            raise Refused(str(error), code="ledger_closed", status=503, retry_after=1) from error
+        # The driver answers with what is stored where the operation answered ``Stored``.
+        found = cast("Hold | Replay | InFlight", await self._hold(operation))
         if type(found) is Hold:
             lasts = min(call.deadline, trio.current_time() + self.options.hold_timeout)
             key = operation.claim()
@@ -166,6 +160,23 @@ class Ledger:
                 await self._give_back(found)
                 raise
         return found
+
+    async def _hold(self, operation: Operation[R]) -> R:
+        """Have money set aside."""
+        try:
+            return await self.writer.submit(operation)
+        except DiskFull as error:
+            raise Refused(str(error), code="disk_full", status=503, retry_after=30) from error
+        except StorageFailed as error:
+            raise Refused(str(error), code="ledger_unavailable", status=503, retry_after=5) from error
+        except Unavailable as error:
+            raise Refused(str(error), code="ledger_closed", status=503, retry_after=1) from error
+
+    async def retry(self, hold: Hold, attempt: Attempt) -> Hold:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        held = await self._hold(Retry(hold, attempt))
+        await trio.lowlevel.checkpoint_if_cancelled()
+        return held
 
     async def _give_back(self, hold: Hold) -> None:
         """Release a hold whose caller will never hear of it; where that fails the sweeper books it."""

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
 from typing import TypeVar, cast, get_args
 
 import msgspec
 import typer
 
-from aexl.api import Accounts, Agent, AgentChange, Host, Limits, NewAgent, Scope, Session, State, format_usd, parse_usd
-from aexl.errors import Invalid, Unavailable
+from aexl.api import Accounts, Agent, AgentChange, Limits, NewAgent, Scope, Session, format_usd, parse_usd
+from aexl.api import State as Lifecycle
+from aexl.errors import Invalid
 from aexl_ledger import cli_agent_options as options
 from aexl_ledger import cli_agent_views as views
+from aexl_ledger.agents import ListAgents, ReadAgent
+from aexl_ledger.operations import Operation
+from aexl_ledger.options import LedgerOptions
+from aexl_ledger.state import State
 
 T = TypeVar("T")
 
@@ -73,7 +80,7 @@ def create(
 def list_agents(ctx: typer.Context, as_json: bool = options.JSON) -> None:
     """Show all agents."""
     session: Session = ctx.obj
-    agents = _ask(session, lambda accounts: accounts.list())
+    agents = _read(session, ListAgents(), lambda accounts: accounts.list())
     if as_json:
         return session.json([views.agent_json(agent) for agent in agents])
     if not agents:
@@ -84,7 +91,7 @@ def list_agents(ctx: typer.Context, as_json: bool = options.JSON) -> None:
 @app.command(epilog="Example: aexl agent inspect alice --json")
 def inspect(ctx: typer.Context, name: str = _NAME, as_json: bool = options.JSON) -> None:
     """Show one agent: what it has spent, what is reserved, and its limits."""
-    _show(ctx.obj, _ask(ctx.obj, lambda accounts: accounts.get(name)), as_json)
+    _show(ctx.obj, _read(ctx.obj, ReadAgent(name), lambda accounts: accounts.get(name)), as_json)
 
 
 @app.command(
@@ -207,18 +214,32 @@ def revoke_token(
 
 
 def _ask(session: Session, work: Callable[[Accounts], Awaitable[T]]) -> T:
-    """Run ``work`` with the role; all commands come through here."""
-
-    async def with_host(host: Host) -> T:
-        accounts = host.service(Accounts)
-        if accounts is None:
-            raise Unavailable("no plugin keeps agents and tokens; see 'aexl doctor'")
-        return await work(accounts)
-
-    return session.run(with_host)
+    """Run ``work`` with the role; all commands that do not only read come through here."""
+    return session.ask(Accounts, work)
 
 
-def _move(session: Session, name: str, state: State, reason: str, as_json: bool) -> None:
+def _read(session: Session, operation: Operation[T], work: Callable[[Accounts], Awaitable[T]]) -> T:
+    """Ask the running server, or read the ledger's file: nothing needs to be started for looking."""
+    path = session.home / session.config.section(LedgerOptions).path
+    if session.running() is not None:
+        return _ask(session, work)
+    state, now = _stored(path), time.time_ns() // 1000
+    operation.decide(state, now)
+    return operation.finish(state, (), now)
+
+
+def _stored(path: Path) -> State:
+    """Return what the ledger at ``path`` says; where there is none, nobody is in it."""
+    if not path.exists():
+        return State()
+    from aexl_ledger.reader import Reader
+    from aexl_ledger.tables import load
+
+    with Reader(path) as reader:
+        return reader.read(load).state
+
+
+def _move(session: Session, name: str, state: Lifecycle, reason: str, as_json: bool) -> None:
     agent = _ask(session, lambda accounts: accounts.transition(name, state, reason))
     if as_json:
         return _show(session, agent, as_json=True)

@@ -25,6 +25,8 @@ def states(execution: Execution) -> str:
 def note(execution: Execution) -> str:
     """Return what is remarkable about an execution."""
     marks = [mark for mark, on in (("OVERRUN", execution.overrun), ("estimated", execution.estimated)) if on]
+    if execution.attempts:
+        marks.append(f"attempt {len(execution.attempts) + 1}")
     if execution.reason not in (None, "usage"):
         marks.append(str(execution.reason))
     return ", ".join(marks)
@@ -56,8 +58,14 @@ def detail(execution: Execution) -> Iterator[str]:
         ("labels", _pairs(execution.labels) or None),
     ]
     facts.extend((state, show_time(at)) for state, at in execution.states)
+    facts.extend(("failed before", _attempt(attempt)) for attempt in execution.attempts)
     facts.extend(("receipt", f"{receipt.seq}:{receipt.hash}") for receipt in execution.receipts)
     return (f"{name:<15}{value}" for name, value in facts if value is not None)
+
+
+def _attempt(attempt: Mapping[str, object]) -> str:
+    status = "" if attempt["status"] is None else f" {attempt['status']}"
+    return f"{attempt['provider']} {attempt['provider_model']}: {attempt['ending']} ({attempt['code']}{status})"
 
 
 def _used(execution: Execution) -> Mapping[str, object]:

@@ -30,5 +30,6 @@ def execution_json(execution: Execution) -> dict[str, object]:
         "status": execution.status,
         "usage": None if execution.usage is None else msgspec.to_builtins(execution.usage),
         "labels": dict(execution.labels),
+        "attempts": [dict(attempt) for attempt in execution.attempts],
         "receipts": [f"{receipt.seq}:{receipt.hash}" for receipt in execution.receipts],
     }

@@ -123,6 +123,18 @@ def _execution_reserved(state: State, execution: str, time: int, seq: int, data:
         touched[each.name] = each
 
 
+def _execution_attempted(state: State, execution: str, _time: int, _: int, data: Mapping[str, Any]) -> None:
+    extra = data["hold"]
+    row = state.open[execution]
+    if not extra:
+        return
+    row.hold += extra
+    state.touched_executions[execution] = row
+    for each in state.agents[row.agent].chain:
+        each.reserved += extra
+        state.touched_agents[each.name] = each
+
+
 def _end(state: State, execution: str, seq: int, ending: str, cost: int, upstream_id: str | None) -> None:
     row = state.open.pop(execution)
     row.state, row.cost, row.ended, row.upstream_id = ending, cost, seq, upstream_id
@@ -186,6 +198,7 @@ FOLDERS: Final[Mapping[str, Folder]] = {
     "token.minted": _token_minted,
     "token.revoked": _token_revoked,
     "execution.reserved": _execution_reserved,
+    "execution.attempted": _execution_attempted,
     "execution.committed": _execution_committed,
     "execution.released": _execution_released,
     "execution.denied": _execution_denied,

@@ -62,6 +62,10 @@ def describe_usage(usage: Usage) -> dict[str, Any]:
         data["tool_uses"] = dict(usage.tool_uses)
     if usage.tier:
         data["tier"] = usage.tier
+    if usage.parts:
+        data["parts"] = dict(usage.parts)
+    if usage.units:
+        data["units"] = dict(usage.units)
     return data
 
 

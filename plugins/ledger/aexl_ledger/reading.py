@@ -108,10 +108,37 @@ def read_life(connection: apsw.Connection, execution: str) -> list[tuple[Event, 
         connection,
         "SELECT body, hash FROM events WHERE stream = ?1 AND seq IN (?2, ?3)"
         " UNION ALL SELECT body, hash FROM events"
-        " WHERE subject = ?4 AND kind = 'execution.corrected' AND stream = ?1",
+        " WHERE subject = ?4 AND kind = 'execution.corrected' AND stream = ?1"
+        " UNION ALL SELECT body, hash FROM events"
+        " WHERE subject = ?4 AND kind = 'execution.attempted' AND stream = ?1",
         (STREAM, *row, execution),
     )
     return sorted(((decode(body), digest.hex()) for body, digest in events), key=lambda pair: pair[0].seq)
+
+
+def read_attempts(connection: apsw.Connection, execution: str) -> list[Mapping[str, str | int | float | None]]:
+    """Return the attempts of an execution that failed and were followed by another."""
+    rows = select(
+        connection,
+        "SELECT body FROM events WHERE subject = ? AND kind = 'execution.attempted' AND stream = ? ORDER BY seq",
+        (execution, STREAM),
+    )
+    return [_attempt(decode(body)) for (body,) in rows]
+
+
+def _attempt(event: Event) -> Mapping[str, str | int | float | None]:
+    data = event.data
+    return {
+        "number": data["number"],
+        "provider": data["provider"],
+        "provider_model": data["provider_model"],
+        "ending": data["ending"],
+        "code": data["code"],
+        "status": data.get("status"),
+        "seconds": data["micros"] / MICROS,
+        "held": data["hold"],
+        "at": event.time / MICROS,
+    }
 
 
 def event_mapping(body: bytes, digest: bytes) -> Mapping[str, object]:
@@ -180,4 +207,5 @@ def _execution(connection: apsw.Connection, row: Sequence[Any]) -> Execution:
         usage=None if usage is None else read_usage(usage),
         labels=data.get("labels", {}),
         receipts=tuple(receipts),
+        attempts=tuple(read_attempts(connection, execution)) if state != "denied" else (),
     )

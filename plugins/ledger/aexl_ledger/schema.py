@@ -98,5 +98,9 @@ CREATE TABLE answers (
 CREATE INDEX answers_by_age ON answers (expires, execution, size);
 """
 
-MIGRATIONS: Final = (V1,)
+V2: Final = """
+CREATE INDEX attempts ON events (subject, seq) WHERE kind = 'execution.attempted';
+"""
+
+MIGRATIONS: Final = (V1, V2)
 """The script that leads from each version to the next; the version is ``PRAGMA user_version``."""

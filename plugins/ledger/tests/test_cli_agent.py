@@ -25,6 +25,11 @@ def session(tmp_path, accounts):
 
 
 @pytest.fixture
+def server(session):
+    session.status = {"running": True, "url": "http://127.0.0.1:9000"}
+
+
+@pytest.fixture
 def agent(session):
     """Run ``aexl agent`` and return what it left."""
     return lambda *arguments: run_command(app, session, *arguments)
@@ -48,7 +53,7 @@ def test_create_without_a_server_says_how_to_start_one(agent):
     assert "aexl daemon start" in out
 
 
-def test_create_json_has_the_token_and_the_money_as_strings(agent):
+def test_create_json_has_the_token_and_the_money_as_strings(agent, server):
     created = agent("create", "alice", "0.000000001", "60", "--json").json()
     assert created["token"].startswith("aexl_")
     assert created["budget"] == "0.000000001"
@@ -77,7 +82,7 @@ def test_every_option_of_create_arrives(agent, accounts):
     )  # fmt: skip
 
 
-def test_an_unlimited_budget_is_null_in_json(agent):
+def test_an_unlimited_budget_is_null_in_json(agent, server):
     assert agent("create", "alice", "unlimited", "--json").json()["budget"] is None
     assert "unlimited" in agent("inspect", "alice").out
 
@@ -124,7 +129,7 @@ def test_a_taken_name_is_a_conflict_and_an_unknown_one_is_not_found(agent):
     assert agent("inspect", "bob").code == 4
 
 
-def test_list_shows_every_agent(agent):
+def test_list_shows_every_agent(agent, server):
     assert "no agents yet" in agent("list").out
     agent("create", "bob", "5")
     agent("create", "alice", "unlimited")
@@ -135,7 +140,7 @@ def test_list_shows_every_agent(agent):
     ]
 
 
-def test_inspect_shows_windows_and_what_differs_from_the_defaults(agent, accounts):
+def test_inspect_shows_windows_and_what_differs_from_the_defaults(agent, accounts, server):
     agent("create", "alice", "5", "--daily", "1", "--no-tools", "--models", "gpt-*")
     window = Window(period="day", budget=10**9, spent=25 * 10**7, resets_at=86400.0)
     accounts._put(msgspec.structs.replace(accounts._agents["alice"], windows=(window,), spent=3, reserved=4))
@@ -232,11 +237,11 @@ def test_a_time_to_live_has_units(agent, accounts, text, seconds):
     assert seen == [seconds]
 
 
-def test_without_accounts_the_reason_is_told(agent, session):
+def test_without_accounts_the_reason_is_told(agent, session, server):
     session.host.services = {}
     done = agent("list")
     assert done.code == 6
-    assert "no plugin keeps agents" in done.err
+    assert "no plugin plays Accounts" in done.err
 
 
 @pytest.mark.parametrize("command", [cmd.name or cmd.callback.__name__ for cmd in app.registered_commands])
@@ -244,3 +249,9 @@ def test_every_command_has_help_with_an_example(agent, command):
     done = agent(command, "--help")
     assert done.code == 0
     assert "Example" in done.out
+
+
+def test_where_no_server_and_no_ledger_is_there_nobody_is_listed_and_nothing_is_made(agent, tmp_path):
+    assert "no agents yet" in agent("list").out
+    assert agent("inspect", "alice").code == 4
+    assert list(tmp_path.iterdir()) == []

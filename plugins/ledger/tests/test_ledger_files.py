@@ -18,6 +18,7 @@ from aexl_ledger.schema import MIGRATIONS
 from aexl_ledger.sqlite import SqliteDriver, check_version
 
 OPTIONS = LedgerOptions(low_water=0, ballast=0)
+KNOWN = len(MIGRATIONS)
 NEXT = (*MIGRATIONS, "CREATE TABLE more (x INTEGER) STRICT;", "ALTER TABLE more ADD COLUMN y TEXT;")
 
 
@@ -36,7 +37,7 @@ def version(path) -> int:
 
 @pytest.fixture
 def path(tmp_path):
-    """A ledger of the first version, with an agent."""
+    """A ledger of this version, with an agent."""
     driver = opened(tmp_path / "ledger.db")
     driver.execute([CreateAgent(NewAgent(name="alice", budget=5))])
     driver.close()
@@ -56,27 +57,40 @@ def test_an_older_ledger_is_brought_up_to_date_and_backed_up_first(path):
     [agents] = driver.execute([ListAgents()]).results
     assert [agent.name for agent in agents] == ["alice"]
     driver.close()
-    assert version(path) == 3
-    backup = path.with_name("ledger.db.v1.bak")
-    assert version(backup) == 1
+    assert version(path) == KNOWN + 2
+    backup = path.with_name(f"ledger.db.v{KNOWN}.bak")
+    assert version(backup) == KNOWN
     driver = opened(backup.rename(path.parent / "old.db"))
     assert len(driver.execute([ListAgents()]).results[0]) == 1
     driver.close()
 
 
+def test_a_ledger_of_the_first_version_is_the_same_as_a_new_one_afterwards(tmp_path):
+    def schema(path):
+        connection = apsw.Connection(str(path))
+        found = sorted(connection.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL"))
+        connection.close()
+        return found
+
+    opened(tmp_path / "old.db", migrations=MIGRATIONS[:1]).close()
+    opened(tmp_path / "old.db").close()
+    opened(tmp_path / "new.db").close()
+    assert schema(tmp_path / "old.db") == schema(tmp_path / "new.db")
+
+
 def test_a_migration_that_was_interrupted_goes_on_from_there(path):
-    broken = (*NEXT[:2], "ALTER TABLE more ADD COLUMN y TEXT; SELECT fail;")
+    broken = (*NEXT[: KNOWN + 1], "ALTER TABLE more ADD COLUMN y TEXT; SELECT fail;")
     with pytest.raises(Unavailable):
         SqliteDriver(path, OPTIONS, migrations=broken).open()
-    assert version(path) == 2, "the step that worked is kept, the other left nothing"
+    assert version(path) == KNOWN + 1, "the step that worked is kept, the other left nothing"
     driver = opened(path, migrations=NEXT)
     driver.close()
-    assert version(path) == 3
+    assert version(path) == KNOWN + 2
 
 
 def test_a_newer_ledger_is_refused(path):
     opened(path, migrations=NEXT).close()
-    with pytest.raises(Unavailable, match="version 3 and this aexl knows up to 1: update aexl"):
+    with pytest.raises(Unavailable, match=f"version {KNOWN + 2} and this aexl knows up to {KNOWN}: update aexl"):
         SqliteDriver(path, OPTIONS).open()
     with pytest.raises(Unavailable):
         Reader(path)

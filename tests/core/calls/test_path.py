@@ -185,8 +185,9 @@ async def test_a_target_that_was_never_reached_is_followed_by_the_next():
     assert setting.outcome.target.provider == "second"
 
 
-async def test_a_call_that_may_have_run_is_not_tried_elsewhere_and_costs_its_hold():
+async def test_where_attempts_are_not_on_record_a_call_that_may_have_run_is_not_tried_elsewhere_and_costs_its_hold():
     setting = Setting(FakeReply(refuses=failed("unknown")), FakeReply(usage=USED))
+    setting.path.retrying = None
     setting.path.providers = {"fake": setting.provider, "second": setting.provider}
     async with setting.running() as path:
         with pytest.raises(ProviderFailed) as caught:

@@ -1,0 +1,1 @@
+"""Which of several targets a call goes to first, and which are left alone for a while."""
