@@ -1,25 +1,30 @@
-"""Finding plugins and loading them one by one.
+"""Loading plugins one by one.
 
-Entry points are read without importing anything. Each is then imported in a
-guard of its own: one that fails is switched off and keeps its reason, the
-others go on. Which plugins exist is decided here; what they answer is the
-registry's subject.
+Each is imported in a guard of its own: one that fails is switched off and keeps
+its reason, the others go on. Which plugins exist is the subject of ``sources``;
+what they answer is the registry's.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
 import inspect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final, Literal
 
 import pluggy
 
 from aexl import __version__
 from aexl.errors import PluginError
-from aexl.hookspecs import ENTRY_POINT_GROUP, PROJECT, Plugin
+from aexl.hookspecs import PROJECT, Plugin
 
-BUILT_IN = "aexl"
+BUILT_IN: Final = "aexl"
+
+SWITCHED_OFF: Final = "switched off by [plugins] off"
+
+Place = Literal["environment", "folder"]
+"""Where a plugin lies: in Python's own environment, aexl's wheel included, or in a folder below ``$AEXL_HOME/plugins``."""
 
 
 @dataclass(slots=True)
@@ -27,14 +32,17 @@ class PluginRecord:
     """What is known of one plugin.
 
     Attributes:
-        origin: The distribution it comes from, with its version.
+        origin: The distribution it comes from.
         reason: Why it is off; ``None`` while it is on.
+        hooks: The hooks it implements; what was seen when it was installed while it is off, if that is known.
     """
 
     name: str
     origin: str
     version: str
     reason: str | None = None
+    place: Place = "environment"
+    hooks: tuple[str, ...] = ()
 
     @property
     def built_in(self) -> bool:
@@ -44,39 +52,21 @@ class PluginRecord:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Something to load: an entry point, or in tests an object."""
+    """Something to load: an entry point, or in tests an object.
+
+    Attributes:
+        enter: Called before the plugin is imported: makes what it needs importable, or raises what is wrong with it.
+        hooks: The hooks it implements, where they are known before it is imported.
+    """
 
     name: str
     origin: str
     version: str
     load: object  # an importlib EntryPoint, or the plugin itself
     requires: tuple[str, ...] = ()
-
-
-def installed_sources() -> list[Source]:
-    """Return the entry points of every installed distribution, built-in ones first, then by name.
-
-    A name that two distributions claim belongs to the first; the other comes
-    back as a source that cannot load and says so.
-    """
-    found: list[Source] = []
-    taken: dict[str, str] = {}
-    for point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
-        distribution = point.dist
-        origin = distribution.name if distribution else "?"
-        version = distribution.version if distribution else "?"
-        requires = tuple(distribution.requires or ()) if distribution else ()
-        found.append(Source(point.name, origin, version, point, requires))
-    found.sort(key=lambda source: (source.origin != BUILT_IN, source.name, source.origin))
-    unique: list[Source] = []
-    for source in found:
-        if source.name in taken:
-            clash = PluginError(source.name, "entry point", f"the name belongs to {taken[source.name]} already")
-            unique.append(Source(f"{source.origin}/{source.name}", source.origin, source.version, clash))
-        else:
-            taken[source.name] = source.origin
-            unique.append(source)
-    return unique
+    place: Place = "environment"
+    enter: Callable[[], None] | None = None
+    hooks: tuple[str, ...] = ()
 
 
 class Plugins:
@@ -91,20 +81,24 @@ class Plugins:
         self.manager = pluggy.PluginManager(PROJECT)
         self.manager.add_hookspecs(Plugin)
         ordered = list(sources)
-        self.records = {s.name: PluginRecord(s.name, s.origin, s.version) for s in ordered}
+        self.records = {
+            s.name: PluginRecord(s.name, s.origin, s.version, place=s.place, hooks=s.hooks) for s in ordered
+        }
         for source in reversed(ordered):  # pluggy asks who was registered last first
             record = self.records[source.name]
             if source.name in off:
-                record.reason = "switched off by [plugins] off"
+                record.reason = SWITCHED_OFF
                 continue
             try:
-                self._register(source)
+                record.hooks = self._register(source)
             except PluginError as error:
                 record.reason = error.problem
 
-    def _register(self, source: Source) -> None:
+    def _register(self, source: Source) -> tuple[str, ...]:
         try:
             check_requirement(source)
+            if source.enter is not None:
+                source.enter()
             plugin = source.load.load() if isinstance(source.load, importlib.metadata.EntryPoint) else source.load
             if isinstance(plugin, Exception):
                 raise plugin
@@ -112,9 +106,10 @@ class Plugins:
                 plugin = plugin()
             self.manager.register(plugin, name=source.name)
             self.manager.check_pending()
+            return tuple(sorted(caller.name for caller in self.manager.get_hookcallers(plugin) or ()))
         except PluginError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a plugin that calls sys.exit ends itself, not the program
             if self.manager.has_plugin(source.name):
                 self.manager.unregister(name=source.name)
             raise PluginError(source.name, "import", f"{type(error).__name__}: {error}") from error
@@ -136,6 +131,10 @@ class Plugins:
         ``hook(**arguments)`` would lose the names, and one failing plugin would
         silence the others. A plugin that raises is switched off.
         """
+        return self.ask_each(hook, arguments)
+
+    def ask_each(self, hook: str, arguments: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+        """Do the same; what is changed in ``arguments`` after an answer is what the next plugin is asked with."""
         caller: pluggy.HookCaller = getattr(self.manager.hook, hook)
         for impl in reversed(caller.get_hookimpls()):
             name = impl.plugin_name
@@ -143,7 +142,7 @@ class Plugins:
                 if impl.wrapper or impl.hookwrapper:
                     raise PluginError(name, hook, "wrappers are not used here; return an object that wraps")
                 answer = impl.function(*(arguments[argument] for argument in impl.argnames))
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self.switch_off(name, f"{hook}: {type(error).__name__}: {error}")
             else:
                 yield name, answer

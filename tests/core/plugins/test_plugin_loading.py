@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
+
 from aexl.core.plugins import Plugins, Source, installed_sources
+from aexl.errors import PluginError
 from aexl.hookspecs import Plugin, hookimpl
 
 
@@ -93,8 +97,32 @@ def test_a_requirement_that_does_not_apply_here_is_no_obstacle():
 
 
 def test_the_built_in_plugins_are_installed_and_load():
+    project = tomllib.loads(Path(__file__).parents[3].joinpath("pyproject.toml").read_text())
     plugins = Plugins(installed_sources())
-    built_in = {name for name, record in plugins.records.items() if record.built_in}
+    built_in = {name: record.reason for name, record in plugins.records.items() if record.built_in}
 
-    assert built_in == {"catalog", "echo", "ledger", "policy", "providers", "proxy"}
-    assert [record.reason for record in plugins.records.values() if record.built_in] == [None] * 6
+    assert built_in == dict.fromkeys(project["project"]["entry-points"]["aexl.plugins"])
+
+
+def test_a_plugin_that_ends_the_program_ends_only_itself():
+    class Exits:
+        def __init__(self):
+            raise SystemExit("no")
+
+    plugins = load(exits=Exits, fine=Fine)
+
+    assert plugins.records["exits"].reason == "SystemExit: no"
+    assert plugins.is_on("fine")
+
+
+def test_the_hooks_of_a_plugin_are_known():
+    assert load(one=Fine).records["one"].hooks == ("aexl_commands",)
+
+
+def test_what_cannot_be_entered_is_not_imported():
+    def enter():
+        raise PluginError("bad", "lock", "changed")
+
+    plugins = Plugins([Source("bad", "test", "1", CannotBeMade, enter=enter)])
+
+    assert plugins.records["bad"].reason == "changed"

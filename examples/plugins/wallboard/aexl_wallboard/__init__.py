@@ -1,0 +1,1 @@
+"""A status page: who spends what."""
