@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 import tempfile
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,22 +39,35 @@ def edit_file(
         ConfigError: If the file is no TOML now, or what ``check`` or ``follow`` raises; nothing has changed.
         AexlError: What ``change`` or ``follow`` raises; nothing has changed.
     """
-    before = path.read_bytes() if path.exists() else None
-    document = _parse(path, before or b"")
-    change(document)
-    text = document.as_string()
-    check(text)
-    replace_file(path, text.encode())
-    if follow is None:
-        return False
+    with _alone(path):
+        before = path.read_bytes() if path.exists() else None
+        document = _parse(path, before or b"")
+        change(document)
+        text = document.as_string()
+        check(text)
+        replace_file(path, text.encode())
+        if follow is None:
+            return False
+        try:
+            follow()
+        except Unavailable:
+            return False
+        except AexlError:
+            _restore(path, before)
+            raise
+        return True
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Wait until nobody else changes the file: a change that begins before another has ended would undo it."""
+    path = path.resolve()
+    lock = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        follow()
-    except Unavailable:
-        return False
-    except AexlError:
-        _restore(path, before)
-        raise
-    return True
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _parse(path: Path, data: bytes) -> TOMLDocument:

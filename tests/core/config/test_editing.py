@@ -6,6 +6,9 @@ import os
 import stat
 import subprocess
 import sys
+import threading
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -29,6 +32,10 @@ def set_port(document):
 
 def edit(path, change=set_port, check=lambda text: None, follow=None):
     return edit_file(path, change, check=check, follow=follow)
+
+
+def left_in(folder):
+    return [each for each in folder.iterdir() if each.name != ".aexl.toml.lock"]
 
 
 def raising(error):
@@ -62,14 +69,14 @@ def test_what_fails_changes_nothing(path, part, error):
         edit(path, **{part: raising(error)})
 
     assert path.read_bytes() == TEXT
-    assert list(path.parent.iterdir()) == [path]
+    assert left_in(path.parent) == [path]
 
 
 def test_a_refused_new_file_is_gone_again(tmp_path):
     with pytest.raises(AexlError):
         edit(tmp_path / "aexl.toml", lambda document: document.add("a", 1), follow=raising(refusal()))
 
-    assert list(tmp_path.iterdir()) == []
+    assert left_in(tmp_path) == []
 
 
 def test_the_server_reads_the_new_file(path):
@@ -155,7 +162,7 @@ def test_an_error_at_the_rename_leaves_the_old_file_and_no_other(path, monkeypat
     with pytest.raises(OSError, match="no space"):
         replace_file(path, b"a = 1\n")
 
-    assert list(path.parent.iterdir()) == [path]
+    assert left_in(path.parent) == [path]
     assert path.read_bytes() == TEXT
 
 
@@ -168,3 +175,16 @@ def test_a_crash_between_write_and_rename_leaves_the_old_file(path):
 
     assert done.returncode == 9
     assert path.read_bytes() == TEXT
+
+
+def test_changes_that_are_made_at_once_are_all_kept(path):
+    start = threading.Barrier(8)
+
+    def add(number):
+        start.wait()
+        for step in range(5):
+            edit(path, change=lambda document, key=f"key{number}_{step}": document.update({key: 1}))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add, range(8)))
+    assert len(tomllib.loads(path.read_text())) == 1 + 40
