@@ -52,16 +52,29 @@ class _Hook:
         shape: The hook answers with ``one`` object or ``None``, with ``many`` in a sequence, or with a
             ``mapping``, whose items are the offers.
         named: Returns the unique name of an offer; ``None`` means any number may stand side by side.
+        check: Returns what is wrong with an offer of the right type.
     """
 
     kind: str
     type: type[object]
     shape: Literal["one", "many", "mapping"]
     named: Callable[[Any], str] | None = None
+    check: Callable[[Any], str | None] = lambda _: None
+
+
+def _check_section(section: ConfigSection) -> str | None:
+    """A home without the table must still start, and so must everything else in it."""
+    if section.keyed:
+        return None
+    try:
+        section.model()
+    except Exception as error:
+        return f"the table [{section.table}] needs a default for every key: {error}"
+    return None
 
 
 HOOKS: Mapping[str, _Hook] = {
-    "aexl_config": _Hook("section", ConfigSection, "many", lambda section: section.table),
+    "aexl_config": _Hook("section", ConfigSection, "many", lambda section: section.table, _check_section),
     "aexl_commands": _Hook("command", Command, "many", lambda command: command.name),
     "aexl_admission": _Hook("admission", Admission, "one", lambda gate: gate.name),
     "aexl_settlement": _Hook("settlement", Settlement, "one", lambda _: "book"),
@@ -106,6 +119,9 @@ class Registry:
         except Exception as error:
             return str(error) if isinstance(error, _WrongAnswer) else f"{type(error).__name__}: {error}"
         for offer in offers:
+            problem = rule.check(offer.value)
+            if problem is not None:
+                return problem
             rival = next((other for other in taken if offer.name is not None and other.name == offer.name), None)
             if rival is None:
                 taken.append(offer)

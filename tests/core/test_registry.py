@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from aexl.api import Command, HealthCheck
+from aexl.api import Command, ConfigSection, HealthCheck
 from aexl.core.plugins import Plugins, Source
 from aexl.core.registry import Registry
 from aexl.hookspecs import Plugin, hookimpl
@@ -93,3 +94,25 @@ def test_offers_without_names_stand_side_by_side():
     made = registry(one=plugin_with(checks=[check]), two=plugin_with(checks=[HealthCheck(name="net", probe=fine)]))
 
     assert {found.name for found in made.every("aexl_health_checks", HealthCheck)} == {"disk", "net"}
+
+
+def test_a_table_with_a_key_that_has_no_default_switches_its_plugin_off_and_not_the_start():
+    class Strict(msgspec.Struct):
+        key: str
+
+    class Made(Plugin):
+        def __init__(self, **options):
+            self.options = options
+
+        @hookimpl
+        def aexl_config(self):
+            return [ConfigSection(table="mine", model=Strict, **self.options)]
+
+    for options, reason in (
+        ({}, "aexl_config: the table [mine] needs a default for every key"),
+        ({"keyed": True}, None),
+    ):
+        loaded = Plugins([Source("strict", "test", "1", Made(**options))])
+        Registry(loaded, {}).gather("aexl_config")
+        assert (loaded.records["strict"].reason or "").startswith(reason or "")
+        assert loaded.is_on("strict") is (reason is None)
