@@ -4,12 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: serve test test-long check format lint types unit faults mutants bench wheel clean
+.PHONY: serve test test-long check format lint types unit faults mutants bench bench-startup wheel dist verify clean
 
 serve: $(READY)  ## run `aexl serve --demo`
 	$(BIN)/aexl serve --demo
 
-test: check unit wheel  ## everything that CI runs
+test: check unit wheel verify  ## everything that CI runs
 	@echo "all checks passed"
 
 check: lint types
@@ -22,10 +22,10 @@ types: $(READY)
 	$(BIN)/mypy
 
 unit: $(READY)
-	$(BIN)/pytest -n 2 -m "not long"
+	$(BIN)/pytest -n 2 -m "not long and not dist"
 	$(BIN)/python tests/faults.py
 
-test-long: $(READY)  ## crash exploration, soak, fuzzing: tens of minutes
+test-long: $(READY) dist  ## crash exploration, soak, fuzzing, the executable built twice: tens of minutes
 	$(BIN)/pytest -m "long" -n 2
 	$(MAKE) mutants
 
@@ -40,6 +40,18 @@ bench: $(READY)  ## what performance claims rest on
 
 wheel: $(READY)  ## build the wheel, install it into an empty environment, and try it
 	$(BIN)/python tests/wheel.py
+
+dist: $(READY)  ## the executable, both shapes, in dist/out; needs binutils and a C compiler
+	$(BIN)/python dist/build.py
+
+verify: dist  ## try every promise of the executable, on both shapes
+	$(BIN)/pytest -m "dist and not long"
+	$(BIN)/python dist/verify.py dist/out/aexl
+	rm -rf build/dist/unpacked && mkdir build/dist/unpacked && tar -xzf dist/out/aexl-onedir.tar.gz -C build/dist/unpacked
+	$(BIN)/python dist/verify.py build/dist/unpacked/aexl-onedir/aexl
+
+bench-startup: dist  ## how long commands take, from the sources and frozen
+	$(BIN)/python benchmarks/startup.py
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -12,6 +12,7 @@ import http.client
 import inspect
 import os
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,7 +143,7 @@ async def _send(send: ASGISend, status: int, value: object) -> None:
 
 
 class ControlClient:
-    """The command's side. Calls block in a worker thread; each has a connection of its own."""
+    """The command's side. Calls block, in a loop in a worker thread; each has a connection of its own."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
@@ -180,9 +181,13 @@ class ControlClient:
         """Return an object whose methods are those of a role, played by the server."""
 
         def method(name: str) -> Callable[..., Awaitable[object]]:
-            import trio
-
             async def call(self: object, *arguments: object, **named: object) -> object:  # noqa: ARG001 - a method
+                if "trio" not in sys.modules:
+                    return client.call(role, name, arguments, named)  # see CommandSession.ask
+                import trio
+
+                if not trio.lowlevel.in_trio_run():
+                    return client.call(role, name, arguments, named)
                 return await trio.to_thread.run_sync(
                     lambda: client.call(role, name, arguments, named), abandon_on_cancel=True
                 )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from aexl.api.programs import own_program
+from aexl.core.frozen.onedir import is_onefile, service_program
 from aexl.core.home import make_home
 from aexl.core.processes.environment import clean_environment
 from aexl.errors import Unavailable
@@ -120,25 +121,33 @@ def _open_log(path: Path) -> tuple[int, int]:
     return descriptor, os.fstat(descriptor).st_size
 
 
-def own_command() -> list[str]:
-    """Return the words that start this program again."""
-    return [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-P", "-m", "aexl"]
+@contextmanager
+def own_command(home: Path) -> Iterator[tuple[list[str], Sequence[int]]]:
+    """Give the words that start this program as a server, and the descriptors that it must inherit.
+
+    A onefile's server runs from a folder in the home: what this process has unpacked goes away with it.
+    """
+    if not is_onefile():
+        yield own_program(), ()
+        return
+    with service_program(home) as (program, lock):
+        yield [str(program)], (lock,)
 
 
 def _launch(home: Path, argv: Sequence[str], log: int) -> subprocess.Popen[bytes]:
-    env = clean_environment(os.environ) | {"AEXL_HOME": str(home)}
-    if getattr(sys, "frozen", False):
-        env["PYINSTALLER_RESET_ENVIRONMENT"] = "1"  # unpack again: this process's folder goes away with it
+    env = clean_environment(os.environ) | {"AEXL_HOME": str(home), "PYINSTALLER_RESET_ENVIRONMENT": "1"}
     try:
-        return subprocess.Popen(
-            [*own_command(), "serve", *argv],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=env,
-            cwd=home,
-            start_new_session=True,
-        )
+        with own_command(home) as (command, inherited):
+            return subprocess.Popen(
+                [*command, "serve", *argv],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=env,
+                cwd=home,
+                start_new_session=True,
+                pass_fds=inherited,
+            )
     except OSError as error:
         raise Unavailable(f"the server cannot be started: {error}") from error
 

@@ -153,7 +153,7 @@ class LocalHost:
 
     def spawn(self, spec: ProcessSpec) -> AbstractAsyncContextManager[Process]:
         """Run a program."""
-        from aexl.core.processes import spawn
+        from aexl.core.processes.running import spawn
 
         return spawn(spec)
 
@@ -211,9 +211,10 @@ class LocalHost:
             commit()
 
     def _wrap(self, provider: Provider) -> Provider:
-        for plugin, wrapped in self.plugins.ask("aexl_wrap_provider", host=self, provider=provider):
+        arguments: dict[str, object] = {"host": self, "provider": provider}
+        for plugin, wrapped in self.plugins.ask_each("aexl_wrap_provider", arguments):
             if isinstance(wrapped, Provider):
-                provider = wrapped
+                arguments["provider"] = provider = wrapped  # the next plugin wraps what this one has made
             elif wrapped is not None:
                 self.plugins.switch_off(plugin, f"aexl_wrap_provider: returned {type(wrapped).__name__}, not Provider")
         return provider

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from aexl.core.host import LocalHost
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 PROBE_SECONDS: Final = 5.0
 """How long a server may take to say that it is there."""
@@ -65,7 +66,7 @@ class RemoteHost:
 
     def spawn(self, spec: ProcessSpec) -> AbstractAsyncContextManager[Process]:
         """Run a program in this process's care."""
-        from aexl.core.processes import spawn
+        from aexl.core.processes.running import spawn
 
         return spawn(spec)
 
@@ -117,6 +118,21 @@ class CommandSession:
             return trio.run(main)
         except BaseExceptionGroup as group:
             raise only_error(group) from None
+
+    def ask(self, role: type[T], work: Callable[[T], Awaitable[R]]) -> R:
+        """Run ``work`` with who plays a role: beside a running server without a loop, which takes a while to import."""
+        status = self.running()
+        roles = None if status is None else status.get("roles")
+        if isinstance(roles, list) and role.__name__ in roles:
+            return _run_without_loop(work(ControlClient(self.home).service(role)))
+
+        async def with_host(host: Host) -> R:
+            player = host.service(role)
+            if player is None:
+                raise Unavailable(f"no plugin plays {role.__name__} here; see 'aexl doctor'")
+            return await work(player)
+
+        return self.run(with_host)
 
     def running(self) -> Mapping[str, object] | None:
         """Return what the running server says of itself, or ``None``."""
@@ -196,6 +212,16 @@ class Standstill:
 
     async def stop(self) -> None:
         """Nothing runs."""
+
+
+def _run_without_loop(work: Awaitable[R]) -> R:
+    steps = work.__await__()
+    try:
+        next(steps)
+    except StopIteration as end:
+        result: R = end.value
+        return result
+    raise RuntimeError("work for Session.ask may await the role's methods only")
 
 
 def only_error(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -9,7 +9,7 @@ from pathlib import Path
 from aexl.api import Command, ConfigSection
 from aexl.core.config.loading import LoadedConfig, load_config, read_table
 from aexl.core.config.own import OWN_SECTIONS, PluginsSection
-from aexl.core.plugins import Plugins, Source, installed_sources
+from aexl.core.plugins import Plugins, Source, find_sources
 from aexl.core.registry import Registry
 
 
@@ -19,7 +19,7 @@ class Surroundings:
     Args:
         home: ``AEXL_HOME``.
         project: A folder whose ``aexl.toml`` counts too, or ``None``.
-        sources: The plugins; those that are installed by default.
+        sources: The plugins; by default those of the environment and of the home.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Surroundings:
         self.environ = os.environ if environ is None else environ
         self.flags = flags or {}
         section = read_table("plugins", PluginsSection, home=home, flags=self.flags)
-        self.plugins = Plugins(installed_sources() if sources is None else sources, off=section.off)
+        self.plugins = Plugins(find_sources(home) if sources is None else sources, off=section.off)
         self.required = section.require
         self.registry = Registry(self.plugins, section.prefer)
         self.registry.gather("aexl_config", "aexl_commands")

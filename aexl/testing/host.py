@@ -70,7 +70,7 @@ class FakeHost:
         return self.answers.pop(0)
 
     def spawn(self, spec: ProcessSpec) -> AbstractAsyncContextManager[Process]:
-        from aexl.core.processes import spawn
+        from aexl.core.processes.running import spawn
 
         return spawn(spec)
 

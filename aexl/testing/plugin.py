@@ -23,6 +23,7 @@ pytest.register_assert_rewrite(
     "aexl.testing.mount",
     "aexl.testing.provider",
     "aexl.testing.settlement",
+    "aexl.testing.snapshots",
 )
 
 

@@ -15,13 +15,14 @@ import trio
 from aexl.api import Control, Host, Reloadable, Session
 from aexl.core.config.editing import edit_file
 from aexl.core.config.loading import FILE_NAME
-from aexl.errors import AexlError
+from aexl.errors import AexlError, Unavailable
 from aexl.testing.host import FakeConfig, FakeHost
 
 if TYPE_CHECKING:
     import typer
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class FakeSession:
@@ -71,6 +72,15 @@ class FakeSession:
             return await work(self.host)
 
         return trio.run(main)
+
+    def ask(self, role: type[T], work: Callable[[T], Awaitable[R]]) -> R:
+        async def with_host(host: Host) -> R:
+            player = host.service(role)
+            if player is None:
+                raise Unavailable(f"no plugin plays {role.__name__} here; see 'aexl doctor'")
+            return await work(player)
+
+        return self.run(with_host)
 
     def running(self) -> Mapping[str, object] | None:
         return self.status

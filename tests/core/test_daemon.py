@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,9 @@ time.sleep(600)
 def home(tmp_path, monkeypatch):
     script = tmp_path / "server.py"
     script.write_text(SERVER)
-    monkeypatch.setattr(daemon, "own_command", lambda: [sys.executable, "-S", "-E", str(script)])
+    monkeypatch.setattr(
+        daemon, "own_command", lambda home: nullcontext(([sys.executable, "-S", "-E", str(script)], ()))
+    )
     home = tmp_path / "home"
     yield home
     status = probe(home)

@@ -94,7 +94,7 @@ def test_the_command_line_page_has_every_command_and_option_and_no_other(surroun
             )
             expected[path] = set(options) - {"--help"}
     parts = dict(part.split("\n", 1) for part in page.split("\n## ")[1:])
-    found = {path: set(re.findall(r"`(--?[a-z][a-z-]*)`", rows_of(text))) for path, text in parts.items()}
+    found = {path: set(re.findall(r"`(--?[a-z][a-z0-9-]*)`", rows_of(text))) for path, text in parts.items()}
 
     for path, options in expected.items():
         assert options <= found[path], path

@@ -28,6 +28,7 @@ OWN_COMMANDS: Final[Mapping[str, Command]] = {
         "doctor": "Look for what is wrong, and say what to do.",
         "init": "Make the home folder and a first configuration.",
         "metrics": "Show the running server's numbers.",
+        "plugin": "Install, check and switch plugins; begin one.",
         "run": "Run a program under an agent's budget.",
         "serve": "Run the server.",
         "status": "Show what the server is doing.",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from aexl import __version__
 from aexl.core.cli.commands import OWN_COMMANDS
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 class LazyGroup(TyperGroup):
     """A group whose commands are known by name and summary, and imported when one of them runs."""
+
+    _completing = False
 
     @cached_property
     def session(self) -> CommandSession:
@@ -48,11 +50,21 @@ class LazyGroup(TyperGroup):
         command = OWN_COMMANDS.get(cmd_name) or self.known.get(cmd_name)
         if command is None:
             return None
+        if self._completing:
+            return TyperCommand(cmd_name, help=command.summary)
         ctx.obj = self.session
         found = typer.main.get_command(command.load())
         found.name = cmd_name
         found.short_help = command.summary
         return found
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Complete a command's name without importing any command."""
+        self._completing = True
+        try:
+            return super().shell_complete(ctx, incomplete)
+        finally:
+            self._completing = False
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List names and summaries without importing any command."""

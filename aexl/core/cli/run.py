@@ -11,14 +11,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-import trio
 import typer
 
 from aexl.api import ProcessSpec, Session, parse_usd
-from aexl.core.cli.run_environment import Access, govern
+from aexl.api.governed import Access, govern
 from aexl.core.cli.run_grant import Grant, close_grant, open_grant
 from aexl.core.config.own import ProviderSection
-from aexl.core.processes import run_in_terminal
 from aexl.errors import AexlError, Invalid, NotFound, Unavailable
 
 app = typer.Typer()
@@ -77,6 +75,10 @@ def run(
 
 def _run(argv: Sequence[str], env: Mapping[str, str], grace: float) -> int:
     """Run the program; one that is refused by the system at the last moment counts as a shell counts it."""
+    import trio
+
+    from aexl.core.processes.signals import run_in_terminal
+
     # No further signals on the way out: whoever asked for the end has waited for the grace already.
     spec = ProcessSpec(argv=argv, env=env, cwd=Path.cwd(), inherit=True, cancel=())
     try:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
-import trio
 
 from aexl.api import Accounts, Execution, Executions, Host, NewAgent, format_usd
 from aexl.errors import Conflict, NotFound, Unavailable
@@ -116,6 +115,8 @@ async def _close_child(host: Host, accounts: Accounts, grant: Grant, bill: Bill)
 
 
 async def _delete(accounts: Accounts, name: str) -> None:
+    import trio
+
     deadline = trio.current_time() + SETTLE_LIMIT
     while True:
         try:
@@ -128,6 +129,8 @@ async def _delete(accounts: Accounts, name: str) -> None:
 
 async def _settled_bill(host: Host, grant: Grant) -> Bill:
     """Return the run's bill once it is complete, or as it stands after ``SETTLE_LIMIT``."""
+    import trio
+
     deadline = trio.current_time() + SETTLE_LIMIT
     while True:
         bill = await _bill(host, grant)

@@ -16,8 +16,8 @@ class PluginsSection(msgspec.Struct, frozen=True, kw_only=True):
     """``[plugins]``.
 
     Attributes:
-        off: Plugins that are not even imported.
-        require: Plugins without which the host must not start.
+        off: Plugins that are not even imported; ``aexl plugin disable`` and ``enable`` write it.
+        require: Plugins without which the host must not start: it exits 1 and says which is off, and why.
         prefer: Who wins where two offer one name, as in ``prefer.settlement = "my-ledger"`` or
             ``prefer.route."/v1" = "my-proxy"``; kinds as the message of the conflict names them.
     """

@@ -1,8 +1,10 @@
-"""Programs that aexl runs, and the certain end of everything they start."""
+"""Programs that aexl runs, and the certain end of everything they start.
+
+``running.spawn`` and ``signals.run_in_terminal`` are imported from where they are: they need trio, and most commands
+do not.
+"""
 
 from aexl.core.processes.environment import clean_environment
-from aexl.core.processes.running import spawn
-from aexl.core.processes.signals import run_in_terminal
 from aexl.core.processes.table import is_alive
 
-__all__ = ["clean_environment", "is_alive", "run_in_terminal", "spawn"]
+__all__ = ["clean_environment", "is_alive"]

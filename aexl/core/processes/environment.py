@@ -6,10 +6,17 @@ import sys
 from collections.abc import Mapping
 from typing import Final
 
+from aexl.api.programs import is_frozen, own_environment
+
 MARK: Final = "AEXL_TREE"
 """Names the trees a process belongs to, the outermost first, joined by colons."""
 
 _LOADER: Final = ("_PYI_", "_MEIPASS")
+
+
+def child_environment(program: str, env: Mapping[str, str]) -> dict[str, str]:
+    """Return what a child gets of ``env``: what aexl itself needs to start again, or what is clean for others."""
+    return {**env, **own_environment()} if program == sys.executable else clean_environment(env)
 
 
 def clean_environment(env: Mapping[str, str]) -> dict[str, str]:
@@ -21,7 +28,7 @@ def clean_environment(env: Mapping[str, str]) -> dict[str, str]:
     bootloader's own variables go. Where aexl is not frozen, nothing changes.
     """
     clean = dict(env)
-    if not getattr(sys, "frozen", False):
+    if not is_frozen():
         return clean
     before = clean.pop("LD_LIBRARY_PATH_ORIG", None)
     if before is None:

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aexl.errors import Conflict, Unavailable
 
 
 class WrittenFiles:
-    """Writes files, and removes exactly what it made. Blocks: to be used in a thread."""
+    """Writes files, and removes exactly what it made. Blocks: to be used in a thread.
 
-    def __init__(self, files: Mapping[Path, str]) -> None:
+    Args:
+        files: Texts by path.
+        folders: To be made too, and kept.
+    """
+
+    def __init__(self, files: Mapping[Path, str], folders: Sequence[Path] = ()) -> None:
         self._files = files
+        self._kept = folders
         self._made: list[Path] = []
         self._folders: list[Path] = []
 
     def write(self) -> None:
-        """Write all files with mode 0600, missing folders with 0700.
+        """Make the folders, and write all files with mode 0600, missing folders with 0700.
 
         Raises:
             Conflict: If one exists; nothing is overwritten.
             Unavailable: If one cannot be written.
         """
         try:
+            for folder in self._kept:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for path, text in self._files.items():
                 self._make_folder(path.parent)
                 self._write_one(path, text.encode())

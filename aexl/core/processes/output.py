@@ -11,9 +11,6 @@ import trio
 
 from aexl.core.processes.lines import LineSplitter
 
-LINE_LIMIT: Final = 1024 * 1024
-"""Bytes; the longest line that comes in one piece (agents write lines of some hundred KiB)."""
-
 _BUFFER: Final = 8
 """Lines that wait for a reader; a program whose lines nobody reads is stopped by its full pipe."""
 
@@ -26,11 +23,15 @@ class Output:
     What descendants write after that is not waited for: a daemon that inherited
     the pipe would keep a reader for ever. What is in the pipe at that moment is
     read to its last byte.
+
+    Args:
+        stream: The pipe.
+        limit: Bytes; a longer line comes in pieces.
     """
 
-    def __init__(self, stream: trio.lowlevel.FdStream) -> None:
+    def __init__(self, stream: trio.lowlevel.FdStream, limit: int) -> None:
         self._stream = stream
-        self._splitter = LineSplitter(LINE_LIMIT)
+        self._splitter = LineSplitter(limit)
         self._send, self.lines = trio.open_memory_channel[bytes](_BUFFER)
         self._reading: trio.CancelScope | None = None
         self._sending: trio.CancelScope | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -13,8 +12,9 @@ import trio
 from trio.abc import ReceiveChannel
 
 from aexl.api import Process, ProcessSpec
-from aexl.core.processes.environment import MARK, clean_environment
+from aexl.core.processes.environment import MARK, child_environment
 from aexl.core.processes.files import WrittenFiles
+from aexl.core.processes.input import Input
 from aexl.core.processes.output import Output, no_output
 from aexl.core.processes.tree import KILL_LIMIT, become_subreaper, descendants, new_mark
 from aexl.errors import Invalid, NotFound, Unavailable
@@ -25,10 +25,13 @@ _END_LIMIT: Final = KILL_LIMIT + 5.0
 class RunningProcess:
     """A started program; ``Process`` of ``aexl.api``."""
 
-    def __init__(self, process: trio.Process) -> None:
+    def __init__(self, process: trio.Process, spec: ProcessSpec) -> None:
         self._process = process
         streams = (process.stdout, process.stderr)
-        self._outputs = [Output(stream) for stream in streams if isinstance(stream, trio.lowlevel.FdStream)]
+        self._input = Input(process.stdin, spec.stdin, converse=spec.converse)
+        self._outputs = [
+            Output(stream, spec.line_limit) for stream in streams if isinstance(stream, trio.lowlevel.FdStream)
+        ]
         self._lines, self._stderr = (
             (self._outputs[0].lines, self._outputs[1].lines) if self._outputs else (no_output(), no_output())
         )
@@ -48,16 +51,22 @@ class RunningProcess:
     def signal(self, number: int) -> None:
         self._process.send_signal(number)
 
+    async def send(self, data: bytes) -> None:
+        await self._input.send(data)
+
+    def end_input(self) -> None:
+        self._input.end()
+
     async def wait(self) -> int:
         return await self._process.wait()
 
-    async def attend(self, stdin: bytes | None) -> None:
+    async def attend(self) -> None:
         """Serve the program's streams until it has ended and its output is delivered."""
         async with trio.open_nursery() as nursery:
             for output in self._outputs:
                 nursery.start_soon(output.run)
             async with trio.open_nursery() as feeding:
-                feeding.start_soon(self._feed, stdin)
+                feeding.start_soon(self._input.run)
                 await self._process.wait()
                 feeding.cancel_scope.cancel()
             for output in self._outputs:
@@ -74,16 +83,6 @@ class RunningProcess:
             self.signal(signal.SIGCONT)  # one that was stopped hears nothing
             with trio.move_on_after(grace):
                 await self._process.wait()
-
-    async def _feed(self, stdin: bytes | None) -> None:
-        stream = self._process.stdin
-        if stream is None or stdin is None:
-            return
-        async with stream:
-            try:
-                await stream.send_all(stdin)
-            except trio.BrokenResourceError:
-                return  # it closed its input: it has read enough
 
 
 @asynccontextmanager
@@ -107,16 +106,16 @@ async def spawn(spec: ProcessSpec) -> AsyncIterator[Process]:
         Unavailable: If the program cannot be started.
         Conflict: If a file to be written exists.
     """
-    files = WrittenFiles(spec.files)
+    files = WrittenFiles(spec.files, spec.folders)
     failure: BaseException | None = None
     try:
         await trio.to_thread.run_sync(files.write)
         mark = new_mark()
         process = await _start(spec, mark)
         tree = descendants(process.pid, mark, own_session=not spec.inherit)
-        running = RunningProcess(process)
+        running = RunningProcess(process, spec)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(running.attend, spec.stdin)
+            nursery.start_soon(running.attend)
             nursery.start_soon(tree.watch)
             try:
                 yield running
@@ -140,9 +139,10 @@ async def _start(spec: ProcessSpec, mark: str) -> trio.Process:
     argv = list(spec.argv)
     if not argv or any("\0" in word for word in argv):
         raise Invalid(f"a command needs words without NUL, not {argv!r}")
-    env = dict(spec.env) if argv[0] == sys.executable else clean_environment(spec.env)
+    env = child_environment(argv[0], spec.env)
     output = None if spec.inherit else subprocess.PIPE
-    stdin = None if spec.inherit else subprocess.DEVNULL if spec.stdin is None else subprocess.PIPE
+    reads = spec.stdin is not None or spec.converse
+    stdin = None if spec.inherit else subprocess.PIPE if reads else subprocess.DEVNULL
     try:
         return await trio.lowlevel.open_process(
             argv,

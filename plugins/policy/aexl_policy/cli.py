@@ -21,7 +21,11 @@ from aexl_policy.scripts.sources import Source, find_sources
 app = typer.Typer(no_args_is_help=True, help="List and try the policies of your own.")
 
 _JSON: Final = typer.Option(False, "--json", help="Print JSON.")
-_OUTPUT_KEYS: Final[Mapping[str, str]] = {"chat": "max_completion_tokens", "responses": "max_output_tokens"}
+_OUTPUT_KEYS: Final[Mapping[str, str]] = {
+    "chat": "max_completion_tokens",
+    "responses": "max_output_tokens",
+    "gemini": "generationConfig.maxOutputTokens",
+}
 
 
 class SampleCall(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

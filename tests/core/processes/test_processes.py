@@ -13,7 +13,8 @@ import pytest
 import trio
 
 from aexl.api import ProcessSpec
-from aexl.core.processes import clean_environment, is_alive, spawn
+from aexl.core.processes import clean_environment, is_alive
+from aexl.core.processes.running import spawn
 from aexl.errors import Conflict, Invalid, NotFound, Unavailable
 
 PATH = {"PATH": os.environ["PATH"]}

@@ -11,7 +11,8 @@ import pytest
 import trio
 
 from aexl.api import ProcessSpec
-from aexl.core.processes import is_alive, spawn, table, tree
+from aexl.core.processes import is_alive, table, tree
+from aexl.core.processes.running import spawn
 from aexl.core.processes.table import read_entry, read_table, send, send_to_group
 
 
@@ -136,7 +137,7 @@ def test_a_host_inside_a_tree_ends_with_it_and_so_does_its_own_tree(tmp_path):
         "import os, trio\n"
         "from pathlib import Path\n"
         "from aexl.api import ProcessSpec\n"
-        "from aexl.core.processes import spawn\n"
+        "from aexl.core.processes.running import spawn\n"
         "async def main():\n"
         "    spec = ProcessSpec(argv=['sleep', '600'], env={'PATH': os.environ['PATH']}, cwd=Path('/'))\n"
         "    async with spawn(spec) as process:\n"

@@ -14,11 +14,7 @@ _REASON: Final = 500
 _NO_REASON: Final = "no reason was given"
 _SAMPLING_SURFACES: Final = frozenset({"chat", "completions", "responses", "messages"})
 
-_GEMINI_PLACES: Final[Mapping[str, Path]] = {
-    "temperature": ("generationConfig", "temperature"),
-    "top_p": ("generationConfig", "topP"),
-    "max_output_tokens": ("generationConfig", "maxOutputTokens"),
-}
+_GEMINI_KEYS: Final[Mapping[str, str]] = {"temperature": "temperature", "top_p": "topP"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +71,7 @@ def places(patch: Mapping[str, object], surface: str, output_key: str) -> list[t
     for key, value in patch.items():
         path: Path | None
         if surface == "gemini":
-            path = _GEMINI_PLACES.get(key)
+            path = _gemini_place(key, output_key)
         elif key == "model":
             path = (key,)
         elif surface in _SAMPLING_SURFACES:
@@ -85,6 +81,14 @@ def places(patch: Mapping[str, object], surface: str, output_key: str) -> list[t
         if path is not None:
             found.append((path, value))
     return found
+
+
+def _gemini_place(key: str, output_key: str) -> Path | None:
+    """Return a place below the object that the caller spelled in one of two ways, which the limit's key tells."""
+    config, _, limit = output_key.partition(".")
+    if key == "max_output_tokens":
+        return config, limit
+    return (config, _GEMINI_KEYS[key]) if key in _GEMINI_KEYS else None
 
 
 def clean(text: str) -> str:

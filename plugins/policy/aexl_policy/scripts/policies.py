@@ -60,8 +60,7 @@ def ask_about(view: dict[str, object], body: Body, output_key: str) -> Question:
     for key in body:
         body.get(key)  # what a policy judges is what is sent: nothing may read a nested duplicate key another way
     tools = [name for _, definition in definitions(body) for name in names(definition)]
-    data = body.encode() if body.data else b""
-    return Question(view={**view, "tools": tools, "time": time.time()}, data=data, output_key=output_key)
+    return Question(view={**view, "tools": tools, "time": time.time()}, data=body.as_json(), output_key=output_key)
 
 
 def _patched(call: Call, verdicts: Sequence[Verdict]) -> Call:
@@ -80,7 +79,8 @@ def _patched(call: Call, verdicts: Sequence[Verdict]) -> Call:
     limit = patch.get("max_output_tokens", call.output_limit)
     return msgspec.structs.replace(
         call,
-        body=Body(call.body.encode(changes)) if changes else call.body,
+        # A form's model is set where it is sent; nothing else of a form may be patched.
+        body=Body(call.body.encode(changes)) if changes and type(call.body) is Body else call.body,
         model=str(patch.get("model", call.model)),
         output_limit=limit if isinstance(limit, int) else None,
     )

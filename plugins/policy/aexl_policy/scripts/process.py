@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 import trio
 
+from aexl.api import own_environment, own_module
 from aexl.errors import ConfigError, Problem, Unavailable
 from aexl_policy.scripts.answers import Verdict, check_patch, clean
 from aexl_policy.scripts.sources import ENTRY_POINT_GROUP, Source
@@ -164,10 +165,10 @@ class PolicyWorker:
         await self._kill()
         # A session of its own, so that what a policy starts ends with it; no key of the machine in its environment.
         self._process = await trio.lowlevel.open_process(
-            [sys.executable, "-I", "-m", _MODULE],
+            own_module(_MODULE),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **own_environment()},
             cwd="/",
             start_new_session=True,
         )

@@ -1,0 +1,1 @@
+"""What only the frozen program needs; ``docs/explanation/the-executable.md`` has the whole picture."""

@@ -1,0 +1,1 @@
+"""How the executable is made, one subject per module; ``dist/build.py`` puts them together."""
