@@ -61,16 +61,14 @@ def _tool(name: str) -> str:
     return subprocess.run([name, "--version"], check=True, capture_output=True, text=True).stdout.partition("\n")[0]
 
 
-def look_for_tools() -> None:
-    """End with a sentence if a program that is needed is missing."""
+def missing_tools() -> str | None:
+    """Return a sentence on what this machine lacks to make the executable, ``None`` where nothing is missing."""
     missing = sorted({package for name, package in TOOLS.items() if shutil.which(name) is None})
     if missing:
-        raise SystemExit(
-            f"making the executable needs {' and '.join(missing)}: install {' '.join(missing)} and try again"
-        )
-    library = sysconfig.get_config_var("Py_ENABLE_SHARED")
-    if not library:
-        raise SystemExit("making the executable needs a Python that was built with --enable-shared; set PYTHON to one")
+        return f"making the executable needs {' and '.join(missing)}, not found on PATH: install them and try again"
+    if not sysconfig.get_config_var("Py_ENABLE_SHARED"):
+        return "making the executable needs a Python that was built with --enable-shared; set PYTHON to one"
+    return None
 
 
 def make_environment() -> Path:
@@ -174,9 +172,13 @@ def report() -> None:
 
 
 def main() -> int:
-    """Build unless what is there was built from the same things."""
+    """Build unless what is there was built from the same things; with ``--can``, only say whether that is possible."""
     begun = time.monotonic()
-    look_for_tools()
+    lacking = missing_tools()
+    if lacking is not None:
+        raise SystemExit(lacking)
+    if sys.argv[1:] == ["--can"]:
+        return 0
     stamp = BUILD / "inputs"
     wanted = inputs()
     listed = OUT / "SHA256SUMS"
