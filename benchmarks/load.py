@@ -167,7 +167,7 @@ def main() -> None:
     """Send, and print the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url", help="where the API is, without /v1")
-    parser.add_argument("--shape", choices=traffic.SHAPES, default="json")
+    parser.add_argument("--shape", choices=[*traffic.SHAPES, *traffic.TRANSLATED], default="json")
     parser.add_argument("--clients", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--requests", type=int, default=0, help="send this many instead")

@@ -55,6 +55,12 @@ from claims import COLUMNS, Claim, number, table
 BUILD: Final = Path(__file__).parents[1] / "build"
 CLIENTS: Final = (1, 16, 64)
 SHOWN: Final = ("rate", "p50", "p99", "first_p50", "cpu", "system")
+TRANSLATED_NAMES: Final = (
+    "JSON, Messages on Chat Completions",
+    "50-chunk stream, Messages on Chat Completions",
+    "JSON, Chat Completions on Messages",
+    "50-chunk stream, Chat Completions on Messages",
+)
 Key = tuple[traffic.Shape, int, str]
 
 
@@ -108,6 +114,16 @@ class Findings:
             Claim(
                 name="governed 50-chunk stream, 16 clients", unit="µs CPU", value=stream["cpu"], floor=1000, goal=400
             ),
+            *(
+                Claim(
+                    name=f"{name} against the same call in the provider's dialect, 16 clients",
+                    unit="ratio of CPU",
+                    value=self.rows[shape, 16, "governed"]["cpu"] / self.rows[plain, 16, "untranslated"]["cpu"],
+                    floor=2,
+                    goal=1.5,
+                )
+                for (shape, plain), name in zip(traffic.TRANSLATED.items(), TRANSLATED_NAMES, strict=True)
+            ),
             Claim(
                 name="flushes per request, 16 clients", unit="count", value=self.flushes.get(16), floor=0.5, goal=0.2
             ),
@@ -156,6 +172,7 @@ class Run:
                 ungoverned = others.enter_context(stopping(servers.start_aexl("ungoverned", bare)))
                 upstream.name = "direct"
                 self._interleave([upstream, forwarder, ungoverned, governed])
+                self._translate(governed)
                 found.memory["end"] = governed.memory()
             found.verify = startup.time_verify(home)
             home, token = self._governed_home("traced", upstream)
@@ -188,6 +205,17 @@ class Run:
         order = [server.name for server in programs]
         for key in sorted(samples, key=lambda key: (self.shapes.index(key[0]), key[1], order.index(key[2]))):
             taken = samples[key]
+            self.findings.rows[key] = {name: statistics.median(one[name] for one in taken) for name in SHOWN}
+
+    def _translate(self, governed: servers.Server) -> None:
+        """See what translation costs: the same provider, called in its own dialect and in another, by turns."""
+        samples: dict[Key, list[dict[str, Any]]] = {}
+        for _ in range(self.rounds):
+            for shape, plain in traffic.TRANSLATED.items():
+                for asked, name in ((plain, "untranslated"), (shape, "governed")):
+                    result = self._load(governed, asked, 16, seconds=self.seconds)
+                    samples.setdefault((asked, 16, name), []).append(result)
+        for key, taken in samples.items():
             self.findings.rows[key] = {name: statistics.median(one[name] for one in taken) for name in SHOWN}
 
     def _load(
@@ -224,8 +252,9 @@ def report(found: Findings, run: Run) -> str:
     )
     rows = []
     for (shape, clients, name), row in found.rows.items():
-        ratio = row["rate"] / found.rows[shape, clients, "forwarder"]["rate"]
-        rows.append((shape, str(clients), name, *(number(row[what]) for what in SHOWN), f"{ratio:.2f}"))
+        bare = found.rows.get((shape, clients, "forwarder"))
+        ratio = f"{row['rate'] / bare['rate']:.2f}" if bare else "-"
+        rows.append((shape, str(clients), name, *(number(row[what]) for what in SHOWN), ratio))
     memory = found.memory
     counted = ", ".join(f"{number(count)} with {clients} clients" for clients, count in found.flushes.items())
     parts = [

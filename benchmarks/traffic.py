@@ -10,8 +10,28 @@ import json
 import re
 from typing import Any, Final, Literal
 
-Shape = Literal["json", "stream", "stream+usage", "messages", "messages-stream"]
+Shape = Literal[
+    "json",
+    "stream",
+    "stream+usage",
+    "messages",
+    "messages-stream",
+    "translated",
+    "translated-stream",
+    "translated-chat",
+    "translated-chat-stream",
+]
 SHAPES: Final[tuple[Shape, ...]] = ("json", "stream", "stream+usage", "messages", "messages-stream")
+TRANSLATED: Final[dict[Shape, Shape]] = {
+    "translated": "json",
+    "translated-stream": "stream",
+    "translated-chat": "messages",
+    "translated-chat-stream": "messages-stream",
+}
+"""Calls in another dialect than their provider's, and what is sent to the same provider in its own."""
+
+_SPEAK_MESSAGES: Final = frozenset({"messages", "messages-stream", "translated", "translated-stream"})
+_CALL_MESSAGES: Final = frozenset({"messages", "messages-stream", "translated-chat", "translated-chat-stream"})
 
 MODEL: Final = "bench"
 MESSAGES_MODEL: Final = "bench-messages"
@@ -37,13 +57,13 @@ def _compact(value: object) -> bytes:
 
 def is_stream(shape: Shape) -> bool:
     """Tell whether the answer comes as events."""
-    return shape in ("stream", "stream+usage", "messages-stream")
+    return "stream" in shape
 
 
 def request(shape: Shape, host: str, token: str, *, prefix: str = "") -> bytes:
     """Return one whole request, as an SDK would send it."""
-    messages = shape.startswith("messages")
-    model = MESSAGES_MODEL if messages else MODEL
+    messages = shape in _SPEAK_MESSAGES
+    model = MESSAGES_MODEL if shape in _CALL_MESSAGES else MODEL
     body: dict[str, Any] = {"model": model, "max_tokens": 256, "temperature": 0.2}
     if messages:
         body |= {"system": SYSTEM, "messages": [{"role": "user", "content": QUESTION}]}
@@ -123,13 +143,13 @@ def check(shape: Shape, answer: bytes) -> str | None:
         return answer[:400].decode("latin-1")
     if not is_stream(shape):
         return None if b'_tokens"' in answer else "an answer without usage"
-    mark = b"text_delta" if shape == "messages-stream" else b'"delta"'
+    mark = b'" word' if shape in TRANSLATED else b"text_delta" if shape == "messages-stream" else b'"delta"'
     found = answer.count(mark)
     if found != EVENTS:
         found = dechunk(answer).count(mark)  # a chunk may end within the mark
     if found != EVENTS:
         return f"a stream with {found} pieces of text instead of {EVENTS}"
-    end = b"message_stop" if shape == "messages-stream" else b"[DONE]"
+    end = b"message_stop" if shape in _SPEAK_MESSAGES else b"[DONE]"
     return None if end in answer[-400:] else "a stream without its end"
 
 

@@ -66,8 +66,14 @@ class Frame:
         Not checked to be UTF-8.
         """
         raw = self.raw
-        if raw.startswith(b"data: ") and raw.endswith(b"\n\n") and raw.count(b"\n") == 2 and b"\r" not in raw:
-            return raw[6:-2]
+        if raw.endswith(b"\n\n") and b"\r" not in raw:  # the two forms in which nearly every event comes
+            if raw.startswith(b"data: "):
+                if raw.count(b"\n") == 2:
+                    return raw[6:-2]
+            elif raw.startswith(b"event: ") and raw.count(b"\n") == 3:
+                start = raw.find(b"\ndata: ")
+                if start >= 0:
+                    return raw[start + 7 : -2]
         return self._read()[0]
 
     @property

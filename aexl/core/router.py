@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
@@ -49,6 +50,8 @@ class Router:
             missing = Refused(f"there is nothing at {path}", code="not_found", status=404)
             return await send_refusal(send, missing, None, path, scope["method"])
         if mount.auth != "none":
+            if mount.query_key is not None and scope["query_string"]:
+                move_token(scope, mount.query_key)
             try:
                 scope.setdefault("state", {})["principal"] = await self._authenticate(scope["headers"], mount.auth)
             except Refused as refused:
@@ -105,6 +108,17 @@ def find_token(headers: Headers) -> str:
             status=401,
         )
     return found.decode("latin-1")
+
+
+def move_token(scope: ASGIScope, parameter: str) -> None:
+    """Move a token from the query string, where logs and providers could see it, to the headers."""
+    wanted = parameter.encode()
+    pairs: list[bytes] = scope["query_string"].split(b"&")
+    tokens = [pair for pair in pairs if unquote_to_bytes(pair.partition(b"=")[0]) == wanted]
+    if tokens:
+        scope["query_string"] = b"&".join(pair for pair in pairs if pair not in tokens)
+        values = (unquote_to_bytes(pair.partition(b"=")[2]) for pair in tokens)
+        scope["headers"] = [*scope["headers"], *((b"x-goog-api-key", value) for value in values)]
 
 
 def neutral_refusal(refused: Refused) -> tuple[int, Headers, bytes]:

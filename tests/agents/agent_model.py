@@ -27,12 +27,14 @@ class AgentModel(ModelServer):
 
     Attributes:
         commands: Shell commands for the client to run, one in each answer.
+        final: What it says when there is none left.
         answered: How many answers with usage were sent.
     """
 
     def __init__(self) -> None:
         super().__init__(AgentHandler)
         self.commands: Sequence[str] = ()
+        self.final = FINAL
         self.answered = 0
         self._lock = threading.Lock()
 
@@ -50,14 +52,28 @@ class AgentHandler(Handler):
 
     model_server: AgentModel
 
+    def answer(self) -> dict[str, object]:
+        self.model_server.count()
+        answer: dict[str, Any] = super().answer()
+        if self.path.endswith("/chat/completions"):
+            answer["choices"][0]["message"]["content"] = self.model_server.final
+            answer["usage"] = _chat_usage()
+        return answer
+
     def events(self) -> list[Event]:
         self.traits.add("pause")  # while ``hold`` is cleared, a stream stops behind its first events
         self.model_server.count()
         if self.path.startswith("/v1/messages"):
-            return _named(_messages(self.request_body, self._next(_messages_results(self.request_body))))
+            return _named(
+                _messages(self.request_body, self._next(_messages_results(self.request_body)), self.model_server.final)
+            )
         if self.path.startswith("/v1/responses"):
-            return _named(_responses(self.request_body, self._next(_responses_results(self.request_body))))
-        return _chat(self.request_body)
+            return _named(
+                _responses(
+                    self.request_body, self._next(_responses_results(self.request_body)), self.model_server.final
+                )
+            )
+        return _chat(self.request_body, self._next(_chat_results(self.request_body)), self.model_server.final)
 
     def _next(self, results: int) -> str | None:
         commands = self.model_server.commands
@@ -78,14 +94,33 @@ def _responses_results(request: Mapping[str, Any]) -> int:
     return sum(item.get("type", "").endswith("_call_output") for item in request["input"])
 
 
-def _messages(request: Mapping[str, Any], command: str | None) -> list[dict[str, Any]]:
+def _chat_results(request: Mapping[str, Any]) -> int:
+    return sum(message["role"] == "tool" for message in request["messages"])
+
+
+def _tool(request: Mapping[str, Any], command: str) -> tuple[str, dict[str, str]]:
+    """Return the name of the client's shell and what to give it, by the tools that it offers."""
+    tools = [tool.get("function", tool) for tool in request.get("tools", [])]
+    names = {tool.get("name") for tool in tools}
+    if "exec_command" in names:
+        return "exec_command", {"cmd": command}
+    if "functions__exec" in names:  # a program, which went from one dialect to another as an argument of a function
+        return "functions__exec", {"input": _program(command)}
+    shell = next((name for name in ("bash", "run_shell_command") if name in names), "Bash")
+    return shell, {"command": command, "description": "One step"}
+
+
+def _program(command: str) -> str:
+    return f"text(await tools.exec_command({json.dumps({'cmd': command})}))"
+
+
+def _messages(request: Mapping[str, Any], command: str | None, final: str) -> list[dict[str, Any]]:
     if command is None:
         block: dict[str, Any] = {"type": "text", "text": ""}
-        delta = {"type": "text_delta", "text": FINAL}
+        delta = {"type": "text_delta", "text": final}
     else:
-        number = _messages_results(request)
-        block = {"type": "tool_use", "id": f"toolu_{number}", "name": "Bash", "input": {}}
-        given = {"command": command, "description": "One step"}
+        name, given = _tool(request, command)
+        block = {"type": "tool_use", "id": f"toolu_{_messages_results(request)}", "name": name, "input": {}}
         delta = {"type": "input_json_delta", "partial_json": json.dumps(given)}
     usage = {
         "input_tokens": USAGE["input"] - USAGE["cached"],
@@ -114,13 +149,13 @@ def _messages(request: Mapping[str, Any], command: str | None) -> list[dict[str,
     ]
 
 
-def _responses(request: Mapping[str, Any], command: str | None) -> list[dict[str, Any]]:
+def _responses(request: Mapping[str, Any], command: str | None, final: str) -> list[dict[str, Any]]:
     number = _responses_results(request)
     if command is None:
-        text = {"type": "output_text", "text": FINAL, "annotations": []}
+        text = {"type": "output_text", "text": final, "annotations": []}
         item = {"type": "message", "id": f"msg_{number}", "role": "assistant", "content": [text]}
         place = {"item_id": item["id"], "output_index": 0, "content_index": 0}
-        deltas = [{"type": "response.output_text.delta", **place, "delta": FINAL, "logprobs": []}]
+        deltas = [{"type": "response.output_text.delta", **place, "delta": final, "logprobs": []}]
     else:
         deltas = []
         item = {"id": f"item_{number}", "call_id": f"call_{number}", **_shell(request, command)}
@@ -154,28 +189,38 @@ def _responses(request: Mapping[str, Any], command: str | None) -> list[dict[str
 def _shell(request: Mapping[str, Any], command: str) -> dict[str, str]:
     """Return a call of the client's shell; what that is depends on the model's name."""
     if "tools" in request:
-        return {"type": "function_call", "name": "exec_command", "arguments": json.dumps({"cmd": command})}
+        name, given = _tool(request, command)
+        return {"type": "function_call", "name": name, "arguments": json.dumps(given)}
     # Newer models write programs, and get their tools as an item of the input.
-    program = f"text(await tools.exec_command({json.dumps({'cmd': command})}))"
-    return {"type": "custom_tool_call", "namespace": "functions", "name": "exec", "input": program}
+    return {"type": "custom_tool_call", "namespace": "functions", "name": "exec", "input": _program(command)}
 
 
-def _chat(request: Mapping[str, Any]) -> list[Event]:
+def _chat(request: Mapping[str, Any], command: str | None, final: str) -> list[Event]:
     base = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1700000000, "model": request["model"]}
 
     def chunk(delta: dict[str, object], reason: str | None = None) -> Event:
         return None, {**base, "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
 
-    usage = {
+    if command is None:
+        said = [chunk({"content": final}), chunk({}, "stop")]
+    else:
+        name, given = _tool(request, command)
+        function = {"name": name, "arguments": ""}
+        call = {"index": 0, "id": f"call_{_chat_results(request)}", "type": "function", "function": function}
+        rest = {"index": 0, "function": {"arguments": json.dumps(given)}}
+        said = [chunk({"tool_calls": [call]}), chunk({"tool_calls": [rest]}), chunk({}, "tool_calls")]
+    return [
+        chunk({"role": "assistant", "content": ""}),
+        *said,
+        (None, {**base, "choices": [], "usage": _chat_usage()}),
+        (None, "[DONE]"),
+    ]
+
+
+def _chat_usage() -> dict[str, object]:
+    return {
         "prompt_tokens": USAGE["input"],
         "completion_tokens": USAGE["output"],
         "total_tokens": USAGE["input"] + USAGE["output"],
         "prompt_tokens_details": {"cached_tokens": USAGE["cached"]},
     }
-    return [
-        chunk({"role": "assistant", "content": ""}),
-        chunk({"content": FINAL}),
-        chunk({}, "stop"),
-        (None, {**base, "choices": [], "usage": usage}),
-        (None, "[DONE]"),
-    ]

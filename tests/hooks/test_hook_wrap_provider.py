@@ -23,3 +23,14 @@ async def test_hook_wrap_provider(example, make_host):
     async with host.running():
         assert isinstance(host.path.providers["polly"], example["Counting"])
         assert isinstance(host.path.providers["other"], FakeProvider)
+
+
+async def test_the_next_plugin_wraps_what_the_one_before_returned(example, make_host):
+    text = "[providers.polly]\ntype = 'fake'\n"
+    plugins = {"fake": Fake, "counting": example["CountingPlugin"], "again": example["CountingPlugin"]}
+    host = make_host(plugins, text)
+    async with host.running():
+        outer = host.path.providers["polly"]
+        assert isinstance(outer, example["Counting"])
+        assert isinstance(outer.provider, example["Counting"])
+        assert isinstance(outer.provider.provider, FakeProvider)

@@ -106,8 +106,15 @@ def fake(hook, value):
 class FakeType:
     name = "echo"
 
+    def __init__(self):
+        self.built = []
+
     def build(self, name, table):
+        self.built.append(name)  # other plugins may put something around what is built
         return FakeProvider(FakeReply(chunks=(b"fake",)), name=name)
+
+
+FAKE_TYPE = FakeType()
 
 
 async def healthy():
@@ -130,9 +137,9 @@ FAKES = {
     ),
     "echo": (
         "aexl_provider_types",
-        [FakeType()],
+        [FAKE_TYPE],
         "provider_type",
-        lambda host: isinstance(host.path.providers["echo"], FakeProvider),
+        lambda host: FAKE_TYPE.built == ["echo"],
     ),
     "proxy": (
         "aexl_routes",

@@ -14,7 +14,9 @@ import msgspec
 
 _GENERATED: Final = frozenset(
     {
+        "args",
         "arguments",
+        "code",
         "content",
         "delta",
         "input",
@@ -42,7 +44,9 @@ def bound_output(chunks: Iterable[bytes]) -> int:
     try:
         return _text_bytes(msgspec.json.decode(body))
     except msgspec.DecodeError:
-        return sum(_line_bound(line) for line in body.splitlines() if line.startswith(b"data:"))
+        events = [line for line in body.splitlines() if line.startswith(b"data:")]
+        # What is neither events nor whole is the beginning of an answer: its bytes are more than its tokens.
+        return sum(map(_line_bound, events)) if events else len(body)
 
 
 def _line_bound(line: bytes) -> int:

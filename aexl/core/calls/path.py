@@ -194,7 +194,6 @@ class CallPath:
 
     async def _deny(self, call: Call, refused: Refused) -> None:
         self.metrics.denied[refused.code] = self.metrics.denied.get(refused.code, 0) + 1
-        self.publish(CallDenied(call=call, refused=refused))
         refused.execution = call.id
         try:
             receipt = await self.book.deny(call, refused)
@@ -203,6 +202,7 @@ class CallPath:
         else:
             if receipt is not None:
                 refused.receipt = f"{receipt.seq}:{receipt.hash}"
+        self.publish(CallDenied(call=call, refused=refused))  # only now, when it has its execution and receipt
 
     def drain_seconds(self) -> float:
         """Return how long an answer that nobody reads may be drained from now; 0 means not at all."""

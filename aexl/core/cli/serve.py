@@ -6,10 +6,12 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
+from aexl.api.tables import merge
+from aexl.core.cli.overrides import cassette_settings, check_declared, read_settings
 from aexl.core.session import CommandSession
 from aexl.core.surroundings import Surroundings
 from aexl.errors import Invalid
@@ -21,7 +23,8 @@ app = typer.Typer()
 
 
 @app.command(
-    epilog="Examples: aexl serve --demo  ·  aexl serve --port 9001  ·  AEXL_HOME=/srv/aexl aexl serve",
+    epilog="Examples: aexl serve --demo  ·  aexl serve --port 9001  ·  AEXL_HOME=/srv/aexl aexl serve  ·  "
+    "aexl serve --cassette tapes --record  ·  aexl serve --set calls.on_leave=cancel",
 )
 def serve(
     ctx: typer.Context,
@@ -29,20 +32,35 @@ def serve(
     port: int | None = typer.Option(None, min=0, max=65535, help="0 takes any free one.", show_default="9000"),
     unix: Path | None = typer.Option(None, help="Listen on this Unix socket too."),
     demo: bool = typer.Option(False, "--demo", help="Offline: the echo provider, and an agent with a budget."),
+    settings: list[str] = typer.Option(
+        [],
+        "--set",
+        metavar="TABLE.KEY=VALUE",
+        help="Set a value of the configuration for this run; may be given again.",
+    ),
+    cassette: Path | None = typer.Option(None, help="The folder of --record and --replay."),
+    record: bool = typer.Option(False, "--record", help="Record what providers answer."),
+    replay: bool = typer.Option(False, "--replay", help="Answer from recordings; no provider is asked."),
+    timing: str | None = typer.Option(
+        None, metavar="recorded|none", help="Replay with the recorded pauses, or without.", show_default="recorded"
+    ),
 ) -> None:
     """Run the server until TERM or ^C; then finish and settle what runs, and exit 0."""
     from aexl.core.server import serve
 
     session: CommandSession = ctx.obj
-    flags: dict[str, Any] = {"serve": dict(_given(host, port, unix))}
+    asked = merge(cassette_settings(cassette, record, replay, timing), read_settings(settings))
+    flags = merge({"serve": dict(_given(host, port, unix))}, asked)
     announce = _announce
     if demo:
         from aexl.core.demo import DEMO_FLAGS, announce_demo
 
-        flags |= DEMO_FLAGS
+        flags = merge(flags, DEMO_FLAGS)
         announce = announce_demo
     logging.basicConfig(level=_level(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    serve(Surroundings(session.home, flags=flags), announce)
+    surroundings = Surroundings(session.home, flags=flags)
+    check_declared(asked, surroundings.sections)
+    serve(surroundings, announce)
 
 
 def _level() -> int:

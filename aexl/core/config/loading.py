@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from aexl.api import ConfigSection
+from aexl.api.tables import merge
 from aexl.core.config.positions import find_line
 from aexl.core.config.sections import check_table, field_types, suggestion
 from aexl.errors import ConfigError, Problem
@@ -160,15 +161,6 @@ def _sets(table: object, path: tuple[str, ...]) -> bool:
             return False
         table = table[part]
     return True
-
-
-def merge(one: Mapping[str, object], other: Mapping[str, object]) -> dict[str, object]:
-    """Return the tables of both, ``one`` winning value by value."""
-    merged = dict(other)
-    for key, value in one.items():
-        below = merged.get(key)
-        merged[key] = merge(value, below) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
-    return merged
 
 
 def load_config(

@@ -1,0 +1,1 @@
+"""Any client can use any model: calls are translated between the dialects of the APIs."""

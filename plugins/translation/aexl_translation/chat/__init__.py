@@ -1,0 +1,1 @@
+"""Chat Completions: requests and answers, read and written."""

@@ -1,0 +1,1 @@
+"""Responses: requests and answers, read and written."""
