@@ -1,0 +1,1 @@
+"""Snapshots of a project: content-addressed, signed, pushed and pulled."""

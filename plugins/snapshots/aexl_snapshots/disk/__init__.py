@@ -1,0 +1,1 @@
+"""A folder as a store: the file operations it is made of, and what it makes of them."""

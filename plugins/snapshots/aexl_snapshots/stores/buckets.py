@@ -1,0 +1,203 @@
+"""A bucket of an object store: ``s3://bucket/prefix``, ``gs://…``, ``az://…``, through obstore.
+
+Credentials come from where the provider's own tools take them (environment,
+metadata server). For other S3 servers, ``?endpoint=http://host:port`` says where,
+and ``&region=`` which region is signed for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
+
+import trio
+
+from aexl.errors import HeadMoved, Invalid, NotFound, Unavailable
+from aexl_snapshots.disk.directory import check_name
+
+if TYPE_CHECKING:
+    from obstore import GetOptions, PutMode
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig
+
+T = TypeVar("T")
+
+SCHEMES: Final = ("s3", "gs", "az")
+_THREADS: Final = 16
+_CONFLICTS: Final = 20
+_PAUSE: Final = 0.01
+_RETRY: Final[RetryConfig] = {
+    "max_retries": 8,
+    "retry_timeout": timedelta(seconds=90),
+    "backoff": {"init_backoff": timedelta(seconds=0.05), "max_backoff": timedelta(seconds=5), "base": 2},
+}
+
+
+class BucketStore:
+    """A ``BlobStore`` in a bucket; its work is done in threads.
+
+    Requests that an overloaded server refuses are repeated for up to 90 seconds. A
+    cancelled call returns at once; the request may still arrive.
+
+    Args:
+        where: The URL, for errors.
+    """
+
+    def __init__(self, store: ObjectStore, where: str) -> None:
+        self._store = store
+        self._where = where
+        self._limit = trio.CapacityLimiter(_THREADS)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await trio.to_thread.run_sync(work, limiter=self._limit, abandon_on_cancel=True)
+
+    @contextmanager
+    def _errors(self, name: str) -> Iterator[None]:
+        from obstore.exceptions import BaseError
+
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise NotFound(f"there is no {name} in {self._where}") from error
+        except (BaseError, OSError) as error:
+            raise Unavailable(f"{self._where}: {_first_line(error)}") from error
+
+    async def get(self, name: str, *, start: int = 0, length: int | None = None) -> bytes:
+        check_name(name)
+        if start == 0 and length is None:
+            return (await self.get_versioned(name))[0]
+        return await self._run(partial(self._get_range, name, start, length))
+
+    def _get_range(self, name: str, start: int, length: int | None) -> bytes:
+        """Ask for what exists of a range: a server has an error for one that begins behind the end."""
+        import obstore
+        from obstore.exceptions import BaseError
+
+        with self._errors(name):
+            if length != 0:
+                try:
+                    wanted: GetOptions = {"range": {"offset": start} if length is None else (start, start + length)}
+                    return bytes(obstore.get(self._store, name, options=wanted).bytes())
+                except FileNotFoundError:
+                    raise
+                except BaseError:
+                    if start < obstore.head(self._store, name)["size"]:
+                        raise
+            obstore.head(self._store, name)
+            return b""
+
+    async def get_versioned(self, name: str) -> tuple[bytes, str]:
+        return await self._run(partial(self._get_versioned, check_name(name)))
+
+    def _get_versioned(self, name: str) -> tuple[bytes, str]:
+        import obstore
+
+        with self._errors(name):
+            found = obstore.get(self._store, name)
+            return bytes(found.bytes()), self._version(name, found.meta["e_tag"])
+
+    def _version(self, name: str, e_tag: str | None) -> str:
+        if not e_tag:
+            raise Unavailable(
+                f"{self._where} does not say which version of {name} it has, so heads cannot be kept there"
+            )
+        return e_tag
+
+    async def put_if_absent(self, name: str, data: bytes) -> bool:
+        return await self._run(partial(self._swap, check_name(name), data, None)) is not None
+
+    async def put_if_match(self, name: str, data: bytes, *, version: str | None) -> str:
+        later = await self._run(partial(self._swap, check_name(name), data, version))
+        if later is None:
+            raise HeadMoved(f"{name} in {self._where} is no longer what it was; read it again")
+        return later
+
+    def _swap(self, name: str, data: bytes, version: str | None) -> str | None:
+        """Replace one version, or none; return the new one, ``None`` if another one is there.
+
+        A server may refuse one of two conditional writes at once although neither
+        has happened (409), and obstore tells that as it tells a version that is not
+        there; so what is there is looked at, and if it is as expected, tried again.
+        """
+        import obstore
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        with self._errors(name):
+            for attempt in range(_CONFLICTS):
+                try:
+                    mode: PutMode = {"e_tag": version} if version else "create"
+                    put = obstore.put(self._store, name, data, mode=mode, use_multipart=False)
+                    return self._version(name, put["e_tag"])
+                except (AlreadyExistsError, PreconditionError, FileNotFoundError):
+                    if self._look(name) != version:
+                        return None
+                time.sleep(_PAUSE * (attempt + 1))  # in a thread of its own
+        raise Unavailable(f"{self._where} refuses to write {name} again and again; try later")
+
+    def _look(self, name: str) -> str | None:
+        """Return the version that is there, if any."""
+        import obstore
+
+        try:
+            return obstore.head(self._store, name)["e_tag"]
+        except FileNotFoundError:
+            return None
+
+    async def list(self, prefix: str) -> Sequence[str]:
+        return await self._run(partial(self._list, prefix))
+
+    def _list(self, prefix: str) -> Sequence[str]:
+        import obstore
+
+        folder = prefix.rpartition("/")[0]  # a store lists whole words only
+        with self._errors(prefix):
+            batches = obstore.list(self._store, folder or None, chunk_size=1000)
+            return sorted(each["path"] for batch in batches for each in batch if each["path"].startswith(prefix))
+
+    async def delete(self, name: str) -> None:
+        await self._run(partial(self._delete, check_name(name)))
+
+    def _delete(self, name: str) -> None:
+        import obstore
+
+        with self._errors(name):
+            try:
+                obstore.delete(self._store, name)
+            except FileNotFoundError:
+                return
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).split("\n")[0][:500]
+
+
+def make_bucket(url: str) -> BucketStore:
+    """Return the store of a URL; nothing is asked of the server yet.
+
+    Raises:
+        Invalid: If the URL cannot be used.
+        Unavailable: If obstore is not installed.
+    """
+    try:
+        from obstore.exceptions import BaseError
+        from obstore.store import from_url
+    except ImportError as error:
+        raise Unavailable("object stores need the extra `objects`; run: pip install 'aexl[objects]'") from error
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query))
+    unknown = options.keys() - {"endpoint", "region"}
+    if unknown or not parts.netloc or parts.fragment or (options and parts.scheme != "s3"):
+        raise Invalid(f"{url!r}: write {parts.scheme}://BUCKET/PREFIX, for s3 with ?endpoint=URL&region=NAME")
+    endpoint = options.get("endpoint", "")
+    client: ClientConfig = {"timeout": "300s", "connect_timeout": "10s", "allow_http": endpoint.startswith("http://")}
+    config = {"aws_endpoint" if key == "endpoint" else "aws_region": value for key, value in options.items()}
+    plain = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
+    try:
+        store = from_url(plain, client_options=client, retry_config=_RETRY, config=config or None)  # type: ignore[arg-type]  # the scheme decides at run time
+    except (BaseError, ValueError) as error:
+        raise Invalid(f"{url!r} cannot be used: {_first_line(error)}") from error
+    return BucketStore(store, plain)

@@ -1,0 +1,83 @@
+"""From a remote's URL to its store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from aexl.api import BlobStore, Host, Upstream
+from aexl.errors import Invalid
+from aexl_snapshots.options import SnapshotOptions
+from aexl_snapshots.stores.probe import probe
+
+Opener = Callable[[str], Awaitable[BlobStore]]
+
+
+async def _open_bucket(url: str) -> BlobStore:
+    from aexl_snapshots.stores.buckets import make_bucket
+
+    store = make_bucket(url)
+    await probe(store, url)
+    return store
+
+
+async def _open_folder(url: str) -> BlobStore:
+    from aexl_snapshots.stores.folder import open_folder
+
+    return await open_folder(url)
+
+
+async def _open_plane(host: Host, url: str) -> BlobStore:
+    from aexl_snapshots.stores.plane import PlaneStore, check_plane_url
+
+    base = check_plane_url(url)
+    token = os.environ.get(host.current.section(SnapshotOptions).token_env)
+    store = PlaneStore(host.transport(Upstream(private=True, total=600.0)), base, token)
+    await probe(store, url)
+    return store
+
+
+def own_openers(host: Host) -> Mapping[str, Opener]:
+    """Return how this plugin's kinds of store are opened and probed, by URL scheme."""
+    plane = partial(_open_plane, host)
+    return {
+        "file": _open_folder,
+        "s3": _open_bucket,
+        "gs": _open_bucket,
+        "az": _open_bucket,
+        "http": plane,
+        "https": plane,
+    }
+
+
+def normal_url(text: str, folder: Path) -> str:
+    """Return what a person wrote as a URL: a path becomes ``file:``.
+
+    Args:
+        folder: What a relative path is relative to.
+
+    Raises:
+        Invalid: If it has a password in it.
+    """
+    parts = urlsplit(text)
+    if "://" not in text:
+        return (folder / Path(text).expanduser()).resolve().as_uri()
+    if parts.username or parts.password:
+        raise Invalid("a remote's URL may not hold a name or password: URLs are shown and logged")
+    return text
+
+
+async def open_store(openers: Mapping[str, Opener], url: str) -> BlobStore:
+    """Open the store of a URL, with the openers that all plugins together offer.
+
+    Raises:
+        Invalid: If nobody offers its scheme.
+        Unavailable: If it cannot be reached, or does not hold the conditions.
+    """
+    scheme = urlsplit(url).scheme
+    if scheme not in openers:
+        raise Invalid(f"{url!r}: no plugin keeps snapshots at {scheme}://; known are {', '.join(sorted(openers))}")
+    return await openers[scheme](url)

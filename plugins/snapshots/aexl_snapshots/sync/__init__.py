@@ -1,0 +1,1 @@
+"""Sending snapshots to a store, and fetching them from one."""
