@@ -1,0 +1,1 @@
+"""Spans and metrics of calls, exported by the OpenTelemetry protocol."""
