@@ -24,7 +24,9 @@ LONGEST_TEXT: Final = 1 << 20
 """Bytes of one field that is no file."""
 
 _LONGEST_HEAD: Final = 4096
-_BOUNDARY: Final = re.compile(rb'(?i:boundary)=(?:"([0-9A-Za-z\'()+_,./:=? -]{1,70})"|([0-9A-Za-z\'+_.-]{1,70}))(?=;|$)')
+_BOUNDARY: Final = re.compile(
+    rb'(?i:boundary)=(?:"([0-9A-Za-z\'()+_,./:=? -]{1,70})"|([0-9A-Za-z\'+_.-]{1,70}))(?=;|$)'
+)
 _DISPOSITION: Final = re.compile(
     rb'form-data; ?name="([^"\\\x00-\x1f\x7f-\xff]{1,100})"'
     rb'(; ?filename="(?:[^"\\\x00-\x1f\x7f]|\\.)*")?(; ?filename\*=[^;"\x00-\x1f\x7f]+)?',

@@ -133,7 +133,9 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
         return self.input_tokens + self.cached_input_tokens + self.cache_write_tokens + self.cache_write_1h_tokens
 
 
-PARTS: Final = tuple(f"{kind}_{medium}" for kind in ("input", "cached", "output") for medium in ("audio", "image", "video"))
+PARTS: Final = tuple(
+    f"{kind}_{medium}" for kind in ("input", "cached", "output") for medium in ("audio", "image", "video")
+)
 """Parts of input, of what was read from a cache and of output that can have rates of their own."""
 
 HOUR: Final = 3_600_000

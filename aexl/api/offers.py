@@ -39,12 +39,15 @@ class Mount:
         auth: The scope that a token needs, or ``none``.
         refuse: Writes a refusal (a wrong token, say) in the application's own
             dialect: takes the request's path and method, returns status, headers and body.
+        query_key: A parameter of the query string in which a client may send its token;
+            the application never sees it there.
     """
 
     path: str
     app: ASGIApp
     auth: Literal["none", "read", "execute", "admin"]
     refuse: Callable[[Refused, str, str], tuple[int, Headers, bytes]] | None = None
+    query_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

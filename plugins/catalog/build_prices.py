@@ -5,10 +5,9 @@
 ``--limits`` names LiteLLM's ``model_prices_and_context_window_backup.json`` (it is in its wheel): the
 output limits come from there, because genai-prices has none. Nothing is downloaded.
 
-What aexl cannot account for is left out: models without a price per token for both input and output
-(pictures, speech by the hour), and those with a fee per request. Where input of another modality has a price of its
-own, the model is kept and the modality named, so that calls with it are refused. Where the price depends on
-the time of day, the dearest counts.
+What aexl cannot account for is left out: models without a price by the token, the character or the hour of sound,
+and those with a fee per request. A model without a price for output tokens can be called where it makes none. Where
+the price depends on the time of day, the dearest counts.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_CEILING, Decimal
@@ -60,15 +58,32 @@ CLASSES = {
     "cache_write_1h_mtok": "cache_write_1h",
     "output_mtok": "output",
     "output_reasoning_mtok": "reasoning",
+    **{
+        f"{source}_mtok": f"{kind}_{medium}"
+        for medium in ("audio", "image", "video")
+        for source, kind in (
+            (f"input_{medium}", "input"),
+            (f"cache_{medium}_read", "cached"),
+            (f"output_{medium}", "output"),
+        )
+    },
 }
+UNITS = {"input_mchars": "per_million_characters", "audio_hours": "per_hour"}
+REPEATED = {"input_audio_hours": "audio_hours"}
+"""What says again what another says."""
+
+FREE = {("openai", "moderation")}
+IMAGE_OUTPUT = {"gpt-image-1": 8192, "gpt-image-1-mini": 8192, "gpt-image-1.5": 8192}
+"""Tokens of one picture at most: OpenAI documents 6,240 for the largest, and 100 for each partial one."""
+
 TOOLS = {"web_searches_kcount": "web_search", "storage_searches_kcount": "file_search"}
-OTHER_INPUT = re.compile(r"(?:input|cache)_(audio|image|video)(?:_read|_write)?_mtok")
 SERVICE = {
     "batch": {"processing": "batch"},
     "fast": {"service_tier": "fast", "speed": "fast"},
     "flex": {"service_tier": "flex"},
     "priority": {"service_tier": "priority"},
 }
+MODES = ("chat", "responses", "completion", "embedding", "audio_transcription", "image_generation")
 LIMITS_SOURCE = "LiteLLM model_prices_and_context_window_backup.json, Copyright (c) 2023 Berri AI, MIT License"
 SMALLEST = Decimal("0.000001")
 
@@ -104,7 +119,8 @@ def build_provider(provider: Provider, limits: dict[str, Any], today: date) -> d
     outputs = read_limits(provider, limits)
     models = []
     for model in provider.models:
-        prices = list(build_prices(model, today))
+        free = (provider.id, model.id) in FREE
+        prices = [{"input": "0", "output": "0"}] if free else list(build_prices(model, today))
         entry: dict[str, Any] = {"id": model.id, "match": clause(model.match)}
         if not prices:
             entry["prices"] = []  # it keeps its place, so that no later clause takes its names
@@ -114,11 +130,9 @@ def build_provider(provider: Provider, limits: dict[str, Any], today: date) -> d
             context = max(model.context_window or 0, found.get("context", 0))
             if context:
                 entry["context"] = context
-            if found.get("output"):
-                entry["output"] = found["output"]
-            other = sorted(other_modalities(standard(model, at(today))))
-            if other:
-                entry["unpriced"] = other
+            output = found.get("output") or IMAGE_OUTPUT.get(model.id)
+            if output:
+                entry["output"] = output
         models.append(entry)
     return {"name": provider.name, "also": provider.fallback_model_providers or [], "models": models}
 
@@ -128,7 +142,7 @@ def read_limits(provider: Provider, limits: dict[str, Any]) -> dict[str, dict[st
     prefix = PROVIDERS[provider.id]
     found: dict[str, dict[str, int]] = {}
     for name, entry in limits.items():
-        if prefix is None or not name.startswith(prefix) or entry.get("mode") not in ("chat", "responses"):
+        if prefix is None or not name.startswith(prefix) or entry.get("mode") not in MODES:
             continue
         if prefix == "" and entry.get("litellm_provider") not in (provider.id, f"{provider.id}_chat"):
             continue
@@ -162,9 +176,13 @@ def build_price(model: ModelInfo, day: date) -> dict[str, Any] | None:
     """Return the price of one day; ``None`` where it cannot be had by the token."""
     moments = list(times(model, day))
     prices = [standard(model, moment) for moment in moments]
-    if not all(is_by_token(price) for price in prices):
+    if not all(is_countable(price) for price in prices):
         return None
     built = combine(prices)
+    for key, name in UNITS.items():
+        values = [value for price in prices if (value := getattr(price, key)) is not None]
+        if values:
+            built[name] = decimal(max(values), SMALLEST)
     built["tools"] = {
         name: decimal(value / 1000, Decimal("1e-9"))
         for key, name in TOOLS.items()
@@ -204,18 +222,12 @@ def standard(model: ModelInfo, moment: datetime) -> ModelPrice:
     return model.get_prices(moment)
 
 
-def other_modalities(price: ModelPrice) -> set[str]:
-    """Return the modalities of input that have a price of their own."""
-    return {
-        match[1] for key, value in vars(price).items() if value is not None and (match := OTHER_INPUT.fullmatch(key))
-    }
-
-
-def is_by_token(price: ModelPrice) -> bool:
-    """Say whether text in and out has a price by the token, and nothing else that we cannot count costs."""
+def is_countable(price: ModelPrice) -> bool:
+    """Say whether something of it has a price, and nothing that we cannot count costs anything."""
     given = {key for key, value in vars(price).items() if value is not None}
-    known = given & (CLASSES.keys() | TOOLS.keys()) | {key for key in given if OTHER_INPUT.fullmatch(key)}
-    return given == known and {"input_mtok", "output_mtok"} <= given
+    repeated = {key for key, other in REPEATED.items() if getattr(price, key) == getattr(price, other)}
+    known = given & (CLASSES.keys() | TOOLS.keys() | UNITS.keys() | repeated)
+    return given == known and bool(given & {"input_mtok", *UNITS})
 
 
 def combine(prices: Iterable[ModelPrice]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A model server on loopback that speaks the three dialects, and misbehaves where the model's name says so.
+"""A model server on loopback that speaks every dialect, and misbehaves where the model's name says so.
 
 ``gpt-…`` and ``claude-…`` names carry words joined by dots: ``gpt.no-usage``,
 ``gpt.cut``, ``gpt.slow``, ``gpt.status-429``. What a call costs is in its usage:
@@ -15,6 +15,9 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
+
+import endpoint_answers
+import gemini_answers
 
 WORDS = ("The ", "quick ", "brown ", "fox ", "jumps.")
 
@@ -78,13 +81,17 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         self.model_server.requests.append((self.command, self.path, dict(self.headers), body))
+        form = endpoint_answers.read_form(self.headers.get("content-type", ""), body)
         try:
-            request = json.loads(body)
+            request = json.loads(body) if form is None else form
         except ValueError:
             self._json(400, {"error": {"message": "not JSON", "type": "invalid_request_error"}})
             return
         self.request_body = request
-        self.traits = set(str(request.get("model", "")).split(".")[1:])
+        named = gemini_answers.read_path(self.path)
+        self.model = str(request.get("model", "")) if named is None else named[0]
+        self.verb = "" if named is None else named[1]
+        self.traits = set(self.model.split(".")[1:])
         self.tokens = _number(self.traits, "in", 10), _number(self.traits, "out", 20)
         if "slow" in self.traits:
             self.model_server.hold.wait(20)
@@ -99,19 +106,31 @@ class Handler(BaseHTTPRequestHandler):
             self._fail(status)
         elif self.path.startswith("/v1/messages/count_tokens"):
             self._json(200, {"input_tokens": 7})
-        elif request.get("stream"):
+        elif self.path.startswith("/v1/responses/input_tokens"):
+            self._json(200, {"object": "response.input_tokens", "input_tokens": 7})
+        elif self.path == "/v1/audio/speech":
+            self._send(b"ID3 sound", {"Content-Type": "audio/mpeg"})
+        elif request.get("stream") in (True, "true") or "alt=sse" in self.path:
             self._stream(self.events())
         else:
             self._json(200, self.answer())
 
     def events(self) -> list[tuple[str | None, dict[str, object] | str]]:
+        if self.verb:
+            return gemini_answers.events(self)
+        if self.path in endpoint_answers.EVENTS:
+            return endpoint_answers.EVENTS[self.path](self)
         if self.path.startswith("/v1/messages"):
             return _messages_events(self)
         if self.path.startswith("/v1/responses"):
             return _responses_events(self)
         return _chat_events(self)
 
-    def answer(self) -> dict[str, object]:
+    def answer(self) -> object:
+        if self.verb:
+            return gemini_answers.answer(self)
+        if self.path in endpoint_answers.ANSWERS:
+            return endpoint_answers.ANSWERS[self.path](self)
         if self.path.startswith("/v1/messages"):
             return _message(self)
         if self.path.startswith("/v1/responses"):
@@ -119,14 +138,19 @@ class Handler(BaseHTTPRequestHandler):
         return _completion(self)
 
     def _fail(self, status: int) -> None:
-        error = {"message": f"upstream says {status}", "type": "upstream_error", "param": None, "code": "boom"}
+        error: dict[str, object] = {"message": f"upstream says {status}"}
+        error |= {"code": status, "status": "UNAVAILABLE"} if self.verb else {"type": "upstream_error", "param": None}
+        error |= {} if self.verb else {"code": "boom"}
         headers = {"Retry-After": "7"} if status == 429 else {}
         self._json(status, {"error": error}, headers)
 
     def _json(self, status: int, value: object, headers: dict[str, str] | None = None) -> None:
-        data = json.dumps(value, indent=1).encode()
+        data = value.encode() if isinstance(value, str) else json.dumps(value, indent=1).encode()
+        self._send(data, {"Content-Type": "application/json", "x-request-id": "req_1", **(headers or {})}, status)
+
+    def _send(self, data: bytes, headers: dict[str, str], status: int = 200) -> None:
         self.send_response_only(status)
-        for name, text in {"Content-Type": "application/json", "x-request-id": "req_1", **(headers or {})}.items():
+        for name, text in headers.items():
             self.send_header(name, text)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
@@ -179,7 +203,11 @@ def _number(traits: set[str], name: str, default: int) -> int:
 
 
 def _tool(handler: Handler) -> bool:
-    return bool(handler.request_body.get("tools")) and "mute" not in handler.traits
+    """Say whether to call a tool: where there is one, until it has given a result."""
+    request = handler.request_body
+    text = json.dumps([request.get("messages"), request.get("input")])
+    answered = any(word in text for word in ('"tool_call_id"', '"tool_result"', '"function_call_output"'))
+    return bool(request.get("tools")) and "mute" not in handler.traits and not answered
 
 
 def _chat_usage(handler: Handler) -> dict[str, object]:
@@ -247,6 +275,9 @@ def _response(handler: Handler, status: str = "completed") -> dict[str, object]:
         "role": "assistant",
         "content": [text],
     }
+    if _tool(handler):
+        call = {"name": "add", "arguments": '{"a": 1, "b": 2}'}
+        item = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "status": "completed", **call}
     return {
         "id": "resp_" + "_".join(sorted(handler.traits) or ["1"]),
         "object": "response",
@@ -281,13 +312,25 @@ def _responses_events(handler: Handler) -> list[tuple[str | None, dict[str, obje
     place = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
     text = "".join(WORDS)
     done = _response(handler)
-    bodies: list[dict[str, object]] = [
-        {"type": "response.created", "response": _response(handler, "in_progress")},
+    said: list[dict[str, object]] = [
         {"type": "response.output_item.added", "output_index": 0, "item": item},
         {"type": "response.content_part.added", **place, "part": part},
         *({"type": "response.output_text.delta", **place, "delta": word, "logprobs": []} for word in WORDS),
         {"type": "response.output_text.done", **place, "text": text, "logprobs": []},
         {"type": "response.content_part.done", **place, "part": {**part, "text": text}},
+    ]
+    if _tool(handler):
+        call: dict[str, object] = {**done["output"][0], "arguments": "", "status": "in_progress"}  # type: ignore[index]
+        where = {"item_id": "fc_1", "output_index": 0}
+        pieces = ('{"a": 1,', ' "b": 2}')
+        said = [
+            {"type": "response.output_item.added", "output_index": 0, "item": call},
+            *({"type": "response.function_call_arguments.delta", **where, "delta": piece} for piece in pieces),
+            {"type": "response.function_call_arguments.done", **where, "arguments": "".join(pieces)},
+        ]
+    bodies: list[dict[str, object]] = [
+        {"type": "response.created", "response": _response(handler, "in_progress")},
+        *said,
         {"type": "response.output_item.done", "output_index": 0, "item": done["output"][0]},  # type: ignore[index]
         {"type": "response.completed", "response": done},
     ]

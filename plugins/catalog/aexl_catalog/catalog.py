@@ -20,9 +20,14 @@ ENDPOINTS: Final[Mapping[Surface, str]] = {
     "chat": "/v1/chat/completions",
     "completions": "/v1/completions",
     "embeddings": "/v1/embeddings",
+    "gemini": "/v1beta/models/…:generateContent",
     "messages": "/v1/messages",
     "responses": "/v1/responses",
 }
+FREE_SURFACES: Final[frozenset[Surface]] = frozenset({"count", "moderations", "stored"})
+"""What costs nothing by its nature."""
+
+_COUNTED: Final[Mapping[str, Surface]] = {"messages": "messages", "models": "gemini"}
 _MAX_FOUND: Final = 4096
 """Names of shipped models that are remembered; a name that is not costs a walk through the catalogue."""
 
@@ -105,7 +110,7 @@ class Catalog:
         ]
         if not fitting or fitting[0] is not candidates[0]:
             fitting = self._narrow(call, candidates, fitting, configured is not None)
-        if call.surface in ("count", "stored"):
+        if call.surface in FREE_SURFACES:
             return plan_free(fitting)
         if configured is None:
             return plan_call(call, fitting[:1])
@@ -223,9 +228,7 @@ def _speaks(provider: Provider | None, call: Call) -> bool:
     if provider is None:
         return False
     surface = call.surface
-    if surface == "count":  # one word for two dialects; the path says which
-        return (
-            surface in provider.surfaces
-            and ("messages" if call.path.startswith("/messages") else "responses") in provider.surfaces
-        )
+    if surface == "count":  # one word for three dialects; the path says which
+        dialect = _COUNTED.get(call.path.split("/", 2)[1], "responses")
+        return surface in provider.surfaces and dialect in provider.surfaces
     return surface in provider.surfaces

@@ -11,7 +11,7 @@ from typing import Literal
 from aexl.api import Price
 from aexl.errors import ConfigError, Invalid, Problem
 from aexl_catalog.prices import Catalogue, Found
-from aexl_catalog.pricing import FREE, PriceTable, read_price
+from aexl_catalog.pricing import FREE, PriceTable, missing, read_price
 from aexl_catalog.settings import CAPABILITIES, CatalogSection, LimitsTable, ModelTable
 
 
@@ -29,7 +29,8 @@ class Entry:
         weight: Against those of the others, where they are drawn.
         rounds: How often all of them are tried.
         patience: The most seconds to wait before a round.
-        unpriced: Kinds of input that have no price.
+        unpriced: Kinds of input that have no price; ``input`` and ``output`` where their tokens have none.
+        seconds: The longest sound that it takes.
         varies: The price has tiers, so that its dearest rate depends on the call.
         dearest_input: Picos per token, of the ordinary rates.
         dearest_output: Picos per token, of the ordinary rates.
@@ -49,6 +50,7 @@ class Entry:
     rounds: int = 1
     patience: float = 10.0
     unpriced: frozenset[str] = frozenset()
+    seconds: float | None = None
     created: int = 0
     varies: bool = field(init=False)
     dearest_input: int = field(init=False)
@@ -83,11 +85,12 @@ class Entries:
         self._section = section
         self._listed: dict[str, Sequence[Entry]] = {}
         problems = [*_check_section(section, catalogue), *_check_tables(tables)]
-        self._overrides: dict[str, tuple[Price | None, LimitsTable]] = {}
+        self._overrides: dict[str, tuple[Price | None, frozenset[str], LimitsTable]] = {}
         for name, override in section.overrides.items():
             key = f"catalog.overrides.{name}"
             price = _read(override.price, override.free, key, problems)
-            self._overrides[name] = price, override.limits
+            lacks = missing(override.price) if override.price is not None else frozenset[str]()
+            self._overrides[name] = price, lacks, override.limits
         self.configured: dict[str, Entry] = {
             name: self._configured(name, table, problems) for name, table in tables.items()
         }
@@ -118,7 +121,7 @@ class Entries:
         return known
 
     def _entry(self, provider: str, name: str, provider_model: str, found: Found) -> Entry:
-        limits = self._overrides.get(found.id, (None, LimitsTable()))[1]
+        limits = self._overrides.get(found.id, (None, None, LimitsTable()))[2]
         return Entry(
             name=name,
             provider=provider,
@@ -128,6 +131,7 @@ class Entries:
             output=found.output,
             enforced=limits.enforce,
             unpriced=found.unpriced,
+            seconds=limits.seconds,
         )
 
     def _find(self, kind: str, model: str) -> Found | None:
@@ -137,13 +141,13 @@ class Entries:
     def _override(self, found: Found) -> Found:
         if found.id not in self._overrides:
             return found
-        price, limits = self._overrides[found.id]
+        price, lacks, limits = self._overrides[found.id]
         return Found(
             id=found.id,
             price=price or found.price,
             context=limits.context or found.context,
             output=limits.output or found.output,
-            unpriced=frozenset() if price else found.unpriced,
+            unpriced=lacks if price else found.unpriced,
         )
 
     def _configured(self, name: str, table: ModelTable, problems: list[Problem]) -> Entry:
@@ -151,6 +155,7 @@ class Entries:
         kind = self.kind_of(table.provider)
         known = self._find(kind, provider_model) if kind in self.catalogue.kinds and kind is not None else None
         price = _read(table.price, table.free, f"models.{name}", problems)
+        unpriced = known.unpriced if known is not None and price is None else frozenset[str]()
         return Entry(
             name=name,
             provider=table.provider,
@@ -165,7 +170,8 @@ class Entries:
             weight=table.weight,
             rounds=1 + table.retries,
             patience=table.retry_wait,
-            unpriced=frozenset() if price or known is None else known.unpriced,
+            unpriced=unpriced if table.price is None else missing(table.price),
+            seconds=table.limits.seconds,
             created=table.created,
         )
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
-from aexl.api import Call, Plan, Price, Rates, Target
+from aexl.api import Body, Call, Plan, Price, Rates, Target
 from aexl.api.money import round_up
 from aexl.errors import Invalid, Refused
 from aexl_catalog.entries import Entry
+from aexl_catalog.media import BOUNDS, dearest_part, unpriced_tokens
 from aexl_catalog.pricing import FREE
 from aexl_catalog.references import find_references
 from aexl_catalog.tools import server_tools
@@ -17,6 +19,11 @@ TOOLS_ALLOWANCE: Final = 1024
 """Tokens of the text with which a provider tells a model of its tools; Anthropic documents up to some 700."""
 
 _NONE: Final[frozenset[str]] = frozenset()
+_TEXT: Final = ("input", "output")
+_ESCAPE: Final = re.compile(rb"\\u00[2-7]")
+_ANYTHING: Final = frozenset({"reference", "unknown"})
+_MEDIA: Final = {"image": "image", "file": "image", "audio": "audio", "video": "video"}
+"""A file's pages are pictures to a model, as far as they are not text."""
 _ORDINARY: Final = frozenset({b'"default"', b'"standard_only"', b'"standard"'})
 _ANY: Final = frozenset({b"null", b'"auto"'})
 
@@ -84,11 +91,19 @@ def _bound(call: Call, entry: Entry, references: frozenset[str]) -> tuple[Target
             status=403,
             param="model",
         )
+    bound_of = BOUNDS.get(call.surface)
+    if bound_of is not None:
+        given, fixed = bound_of(call, entry, price, references)
+        return Target(provider=entry.provider, model=entry.provider_model, price=price), given, 0, fixed, 0
+    if entry.unpriced:
+        for kind in _TEXT:
+            if kind in entry.unpriced:
+                raise unpriced_tokens(entry, kind)
     if entry.capabilities is not None:
         _check_capabilities(call, entry, references)
     if entry.unpriced and references & entry.unpriced:
         raise _unpriced(entry, ", ".join(sorted(references & entry.unpriced)))
-    if "modalities" in call.body and b'"audio"' in (call.body.raw("modalities") or b"") and not _speaks(entry):
+    if "modalities" in call.body and b'"audio"' in (call.body.raw("modalities") or b"") and not _speaks(entry, price):
         raise _unpriced(entry, "spoken output")
     tools = server_tools(call.surface, call.body, entry.provider_model, price.tool_uses)
     input_bound = _input_bound(call, entry, bool(references) or tools is not None)
@@ -97,8 +112,9 @@ def _bound(call: Call, entry: Entry, references: frozenset[str]) -> tuple[Target
     if "prediction" in call.body:
         output_bound += len(call.body.raw("prediction") or b"")  # rejected predictions are billed as output
     dearest_input, dearest_output = entry.dearest_input, entry.dearest_output
-    if entry.varies:
-        dearest_input, dearest_output = _dearest(call, price, input_bound)
+    cheaper = call.surface == "messages" and dearest_input > price.rates.input  # if nothing is written to a cache
+    if entry.varies or cheaper or (references and price.rates.parts):
+        dearest_input, dearest_output = _dearest(call, price, input_bound, references)
     fixed = round_up(input_bound * dearest_input)
     if tools is not None:
         fixed += sum(count * price.tool_uses.get(name, 0) for name, count in tools.items())
@@ -131,7 +147,7 @@ def _output_limit(call: Call, entry: Entry) -> tuple[int, int | None]:
     if most is None:
         most = entry.context
     if asked is not None and (most is None or asked <= most):
-        return asked, None if call.output_key in call.body else asked  # a gate set it, and the body does not say so
+        return asked, None if _is_sent(call) else asked  # a gate set it, and the body does not say so
     if most is None:
         raise Refused(
             f"the call's output cannot be bounded: it names no limit, and that of {entry.name!r} is not known; "
@@ -143,17 +159,37 @@ def _output_limit(call: Call, entry: Entry) -> tuple[int, int | None]:
     return most, most if entry.enforced else None
 
 
-def _dearest(call: Call, price: Price, input_bound: int) -> tuple[int, int]:
+def _is_sent(call: Call) -> bool:
+    return call.output_key in call.body or ("." in call.output_key and call.body.has(call.output_key))
+
+
+def _dearest(call: Call, price: Price, input_bound: int, references: frozenset[str]) -> tuple[int, int]:
     """Return the highest rates that the call may be billed at."""
     reachable = [price.rates, *(tier.rates for tier in price.tiers if input_bound > tier.above)]
     for name in _services(call, price):
         reachable.append(price.service[name])
         reachable += [tier.rates for tier in price.service_tiers.get(name, ()) if input_bound > tier.above]
-    return max(map(_input_of, reachable)), max(map(_output_of, reachable))
+    media = None if references & _ANYTHING else frozenset(_MEDIA[kind] for kind in references)
+    if call.surface == "messages":
+        writes = _cache_writes(call.body.data)
+        return max(_input_of(rates, writes) for rates in reachable), max(map(_output_of, reachable))
+    return max(dearest_part(rates, media) for rates in reachable), max(map(_output_of, reachable))
 
 
-def _input_of(rates: Rates) -> int:
-    return rates.dearest_input
+def _cache_writes(data: bytes) -> int:
+    """Return for how long a message can be written to a cache: 0 not at all, 1 for minutes, 2 for an hour.
+
+    Nothing is unless the body says ``cache_control``, and not for an hour unless it says ``1h``.
+    """
+    if b"\\u00" in data and _ESCAPE.search(data) is not None:
+        return 2
+    if b"cache_control" not in data:
+        return 0
+    return 2 if b"1h" in data else 1
+
+
+def _input_of(rates: Rates, writes: int) -> int:
+    return max(rates.input, rates.cached_input, *(rates.cache_write, rates.cache_write_1h)[:writes])
 
 
 def _output_of(rates: Rates) -> int:
@@ -165,11 +201,19 @@ def _services(call: Call, price: Price) -> Sequence[str]:
     if call.surface == "messages":
         return [name for name in price.service if name == "fast" and "speed" in call.body]
     raw = call.body.raw("service_tier")
+    if call.surface == "gemini":
+        raw = call.body.raw("serviceTier") or raw
+        if raw is None or raw == b"null":
+            return ()  # the standard one, whatever the project
     if raw is None or raw in _ANY:
         return list(price.service)
     if raw in _ORDINARY:
         return ()
-    name = call.body.get("service_tier")
+    name = call.body.get("service_tier", call.body.get("serviceTier"))
+    if call.surface == "gemini" and isinstance(name, str):
+        name = name.lower()
+        if name in ("standard", "unspecified"):
+            return ()
     if name in price.service:
         return [str(name)]
     raise Refused(
@@ -187,7 +231,9 @@ def _check_capabilities(call: Call, entry: Entry, references: frozenset[str]) ->
         "tools": "tools" in body and body.raw("tools") not in (b"null", b"[]"),
         "vision": "image" in references,
         "audio": "audio" in references,
-        "json": b"json" in (body.raw("response_format") or b"") or b'"json' in (body.raw("text") or b""),
+        "json": b"json" in (body.raw("response_format") or b"")
+        or b'"json' in (body.raw("text") or b"")
+        or (call.surface == "gemini" and _wants_json(body)),
     }
     for capability, wanted in needed.items():
         if wanted and capability not in (entry.capabilities or _NONE):
@@ -199,8 +245,16 @@ def _check_capabilities(call: Call, entry: Entry, references: frozenset[str]) ->
             )
 
 
-def _speaks(entry: Entry) -> bool:
-    return entry.capabilities is not None and "audio" in entry.capabilities
+def _wants_json(body: Body) -> bool:
+    for key in ("generationConfig", "generation_config"):
+        raw = body.raw(key)
+        if raw is not None and (b"json" in raw or b"chema" in raw or b"\\u00" in raw):
+            return True
+    return False
+
+
+def _speaks(entry: Entry, price: Price) -> bool:
+    return "output_audio" in price.rates.parts or (entry.capabilities is not None and "audio" in entry.capabilities)
 
 
 def _unpriced(entry: Entry, kinds: str) -> Refused:

@@ -49,7 +49,7 @@ class CatalogPlugin(Plugin):
         """Offer the catalogue as plan-maker."""
         return self._catalog
 
-    @hookimpl
+    @hookimpl(trylast=True)  # as it will be called, whatever others have put around it
     def aexl_wrap_provider(self, host: Host, provider: Provider) -> Provider | None:  # noqa: ARG002 - it needs none
         """Learn of a provider before the first call names it, and leave it as it is."""
         self._met = {**self._met, provider.name: provider}

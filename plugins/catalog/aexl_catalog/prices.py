@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from aexl.api import Price
-from aexl_catalog.pricing import PriceTable, read_price
+from aexl_catalog.pricing import PriceTable, missing, read_price
 
 ALIASES: Final[Mapping[str, str]] = {"gemini": "google", "moonshot": "moonshotai", "xai": "x-ai"}
 """Other names that people give a provider."""
@@ -59,7 +59,8 @@ class Found:
         id: Its name in the catalogue; callers may use others that match.
         context: Tokens of input and output together, where the data has it.
         output: The most output tokens, where the data has it.
-        unpriced: Kinds of input with a price of their own, which calls must not have.
+        unpriced: Kinds of input with a price that is not known, which calls must not have; ``input`` and ``output``
+            where their tokens have none.
     """
 
     id: str
@@ -156,7 +157,7 @@ class Catalogue:
             price=_priced(prices[-1], self.source),
             context=entry.context,
             output=entry.output,
-            unpriced=frozenset(entry.unpriced),
+            unpriced=frozenset(entry.unpriced) | missing(prices[-1]),
         )
 
 

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from aexl.api import Price, Rates, Tier, parse_price, parse_usd
+from aexl.api.money import MAX_AMOUNT, PARTS, PICOS, parse_decimal
 from aexl.errors import Invalid
 
 FREE: Final = Price(version="free", rates=Rates())
@@ -20,14 +21,26 @@ FREE: Final = Price(version="free", rates=Rates())
 
 
 class RatesTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """USD per million tokens; empty where a class has no rate of its own."""
+    """USD per million tokens; empty where a class has no rate of its own.
 
-    input: str
-    output: str
+    Without a rate for ``input`` or ``output``, calls that need one are refused.
+    """
+
+    input: str = ""
+    output: str = ""
     cached_input: str = ""
     cache_write: str = ""
     cache_write_1h: str = ""
     reasoning: str = ""
+    input_audio: str = ""
+    input_image: str = ""
+    input_video: str = ""
+    cached_audio: str = ""
+    cached_image: str = ""
+    cached_video: str = ""
+    output_audio: str = ""
+    output_image: str = ""
+    output_video: str = ""
 
 
 class TierTable(RatesTable, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -43,10 +56,21 @@ class ServiceTable(RatesTable, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class PriceTable(ServiceTable, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a model costs: ordinary rates, long-context tiers, uses of server tools, service tiers."""
+    """What a model costs: ordinary rates, long-context tiers, uses of server tools, service tiers, and units.
+
+    Attributes:
+        per_image: USD for a picture, or a table of them by ``QUALITY:SIZE``, ``SIZE``, ``QUALITY`` or ``default``.
+        per_second: USD for a second of recorded sound; or ``per_minute``, or ``per_hour``.
+        per_million_characters: USD for a million characters of text that is spoken.
+    """
 
     tools: dict[str, str] = {}
     service: dict[str, ServiceTable] = {}
+    per_image: str | dict[str, str] = ""
+    per_second: str = ""
+    per_minute: str = ""
+    per_hour: str = ""
+    per_million_characters: str = ""
 
 
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
@@ -70,20 +94,66 @@ def read_price(table: PriceTable, source: str) -> Price:
             for name, service in table.service.items()
             if service.tiers
         },
+        units=_units(table),
     )
 
 
+def missing(table: PriceTable) -> frozenset[str]:
+    """Return which of ``input`` and ``output`` have no rate."""
+    return frozenset(name for name in ("input", "output") if not getattr(table, name))
+
+
+_TIMES: Final = {"per_second": 3600, "per_minute": 60, "per_hour": 1}
+"""How many of them an hour has."""
+
+
+def _units(table: PriceTable) -> dict[str, int]:
+    """Return picos by unit; see ``aexl.api.Price``."""
+    units: dict[str, int] = {}
+    images = {"default": table.per_image} if isinstance(table.per_image, str) else table.per_image
+    for variant, value in images.items():
+        if value or variant != "default":
+            unit = "image" if variant == "default" else f"image:{variant}"
+            units[unit] = parse_usd(value, f"per_image.{variant}") * PICOS
+    given = [name for name in _TIMES if getattr(table, name)]
+    if len(given) > 1:
+        raise Invalid(f"{' and '.join(given)} are the same price; give one of them")
+    for name in given:
+        units["hour"] = parse_decimal(getattr(table, name), 12, name) * _TIMES[name]
+    if table.per_million_characters:
+        units["character"] = parse_price(table.per_million_characters, "per_million_characters")
+    for unit, picos in units.items():
+        if picos > MAX_AMOUNT:
+            raise Invalid(f"the price of one {unit} is above {MAX_AMOUNT // 10**12} USD")
+    return units
+
+
+def _parts(table: RatesTable, prefix: str, read: int, cached: int) -> dict[str, int]:
+    parts = {part: parse_price(value, f"{prefix}{part}") for part in PARTS if (value := getattr(table, part))}
+    for medium in ("audio", "image", "video"):
+        # What a medium costs from a cache is only its own price if text from there has none either.
+        if f"input_{medium}" in parts and cached == read:
+            parts.setdefault(f"cached_{medium}", parts[f"input_{medium}"])
+    return parts
+
+
+def _optional(value: str, what: str) -> int:
+    return parse_price(value, what) if value else 0
+
+
 def _rates(table: RatesTable, prefix: str) -> Rates:
-    read = parse_price(table.input, f"{prefix}input")
+    read = _optional(table.input, f"{prefix}input")
     write = parse_price(table.cache_write, f"{prefix}cache_write") if table.cache_write else read
-    out = parse_price(table.output, f"{prefix}output")
+    out = _optional(table.output, f"{prefix}output")
+    cached = parse_price(table.cached_input, f"{prefix}cached_input") if table.cached_input else read
     return Rates(
         input=read,
-        cached_input=parse_price(table.cached_input, f"{prefix}cached_input") if table.cached_input else read,
+        cached_input=cached,
         cache_write=write,
         cache_write_1h=parse_price(table.cache_write_1h, f"{prefix}cache_write_1h") if table.cache_write_1h else write,
         output=out,
         reasoning=parse_price(table.reasoning, f"{prefix}reasoning") if table.reasoning else out,
+        parts=_parts(table, prefix, read, cached),
     )
 
 

@@ -40,6 +40,13 @@ _MESSAGES: Final = _suspect(
     "source|file_id",
 )
 
+_GEMINI: Final = re.compile(rb'"\w*(?:[dD]ata|[uU]ri|toolResponse|tool_response)"')
+"""Every part that is no text has its bytes, or where they are, under such a key."""
+
+_GEMINI_DATA: Final = frozenset({"inlineData", "inline_data", "fileData", "file_data"})
+_DEPTH: Final = 64
+_GEMINI_TEXTS: Final = ("contents", "content", "requests", "systemInstruction", "system_instruction")
+
 _TEXT_PARTS: Final = frozenset({"text", "refusal", "input_text", "output_text", "summary_text", "reasoning_text"})
 _PARTS: Final[Mapping[str, str]] = {
     "image_url": "image",
@@ -92,6 +99,14 @@ def find_references(surface: Surface, body: Body) -> frozenset[str]:
     if surface == "responses":
         found = _scan(body, "input", _RESPONSES, _responses)
         return found | _named(body, ("previous_response_id", "conversation", "prompt"))
+    if surface in ("gemini", "gemini_embeddings"):
+        found = _NOTHING
+        for key in _GEMINI_TEXTS:
+            if key in body:
+                found |= _scan(body, key, _GEMINI, _gemini)
+        return found | _named(body, ("cachedContent", "cached_content"))
+    if surface == "embeddings":
+        return _scan(body, "input", _CHAT, _parts_of)
     return _NOTHING
 
 
@@ -121,6 +136,36 @@ def _chat(value: object) -> set[str]:
                 found.add("audio")
             found |= _parts(message.get("content"))
     return found
+
+
+def _parts_of(value: object) -> set[str]:
+    """Return the kinds of an embedding's inputs: texts, tokens, or parts."""
+    items = _items(value)
+    return _parts(items) | {"unknown" for item in items if isinstance(item, dict) and "content" in item}
+
+
+def _gemini(value: object, depth: int = 0) -> set[str]:
+    """Return the kinds of what is no text, wherever in a conversation it stands: also in a function's result."""
+    found: set[str] = set()
+    if depth > _DEPTH:
+        return {"unknown"}
+    if isinstance(value, list):
+        for item in value:
+            found |= _gemini(item, depth + 1)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if key in _GEMINI_DATA and isinstance(item, dict):
+                found.add(_kind_of(item.get("mimeType", item.get("mime_type"))))
+            elif key in ("toolResponse", "tool_response"):
+                found.add("reference")
+            elif key not in ("args", "response"):  # a function's own words, in which any key may stand
+                found |= _gemini(item, depth + 1)
+    return found
+
+
+def _kind_of(mime_type: object) -> str:
+    kind = mime_type.partition("/")[0] if isinstance(mime_type, str) else ""
+    return kind if kind in ("image", "audio", "video") else "file" if kind in ("application", "text") else "unknown"
 
 
 def _parts(content: object) -> set[str]:

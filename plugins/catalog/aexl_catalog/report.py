@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from aexl.api import Model, Price, Rates, format_price, format_usd
+from aexl.api.money import format_decimal
 
 COLUMNS: Final = ("model", "provider", ">input", ">output", ">context", ">max output", "price from")
 
@@ -66,6 +67,8 @@ def lines(model: Model) -> Iterator[tuple[str, str]]:
             yield from _rates(tier.rates, f"{name}, above {tier.above}: ")
     for name, nanos in model.price.tool_uses.items():
         yield name, f"{format_usd(nanos)} USD per use"
+    for name, picos in model.price.units.items():
+        yield name, f"{format_decimal(picos, 12, 2)} USD each"
 
 
 def find_problems(
@@ -114,12 +117,16 @@ def _count(tokens: int | None) -> str:
 
 
 def _rates(rates: Rates, prefix: str) -> Iterator[tuple[str, str]]:
-    for name in rates.__struct_fields__:
-        yield f"{prefix}{name.replace('_', ' ')}", f"{format_price(getattr(rates, name))} USD per million tokens"
+    for name, picos in _classes(rates).items():
+        yield f"{prefix}{name.replace('_', ' ')}", f"{format_price(picos)} USD per million tokens"
+
+
+def _classes(rates: Rates) -> dict[str, int]:
+    return {**{name: getattr(rates, name) for name in rates.__struct_fields__ if name != "parts"}, **rates.parts}
 
 
 def _plain_rates(rates: Rates) -> dict[str, object]:
-    return {name: format_price(getattr(rates, name)) for name in rates.__struct_fields__}
+    return {name: format_price(picos) for name, picos in _classes(rates).items()}
 
 
 def _price(price: Price) -> dict[str, object]:
@@ -136,4 +143,5 @@ def _price(price: Price) -> dict[str, object]:
             for name, rates in price.service.items()
         },
         "tools": {name: format_usd(nanos) for name, nanos in price.tool_uses.items()},
+        "units": {name: format_decimal(picos, 12, 2) for name, picos in price.units.items()},
     }

@@ -18,6 +18,7 @@ class LimitsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """How long a model's texts may be, in tokens.
 
     Attributes:
+        seconds: The longest sound that it takes; it bounds a transcription.
         context: Input and output together.
         output: The most that the model writes in one answer. A fact about the model: calls are held for it, and
             pass as they are.
@@ -26,6 +27,7 @@ class LimitsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     context: Tokens | None = None
     output: Tokens | None = None
+    seconds: Annotated[float, msgspec.Meta(gt=0, le=1_000_000)] | None = None
     enforce: bool = False
 
 

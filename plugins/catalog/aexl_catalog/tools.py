@@ -42,6 +42,26 @@ _CLIENT_TOOLS: Final = frozenset(
 _FREE_TOOLS: Final = frozenset({"mcp", "mcp_toolset", "web_fetch"})
 """They run at the provider, which takes no more for them than the tokens they bring."""
 
+_GEMINI_CLIENT_TOOLS: Final = frozenset(
+    {"functionDeclarations", "function_declarations", "computerUse", "computer_use"}
+)
+_GEMINI_TOOLS: Final[Mapping[str, str]] = {
+    "googleSearch": "web_search",
+    "google_search": "web_search",
+    "googleSearchRetrieval": "web_search",
+    "google_search_retrieval": "web_search",
+    "urlContext": "web_fetch",
+    "url_context": "web_fetch",
+    "codeExecution": "code_execution",
+    "code_execution": "code_execution",
+    "googleMaps": "maps",
+    "google_maps": "maps",
+    "fileSearch": "gemini_file_search",
+    "file_search": "gemini_file_search",
+}
+_FREE_GEMINI: Final = frozenset({"code_execution", "gemini_file_search"})
+"""Google takes no more for them than the tokens they bring."""
+
 _OPTION_TOOLS: Final[Mapping[str, str]] = {
     "web_search_options": "web_search",
     "search_parameters": "live_search",
@@ -69,6 +89,9 @@ def server_tools(surface: Surface, body: Body, model: str, prices: Mapping[str, 
                 _add(uses, name, 1, prices)
         if "-search-" in model:
             _add(uses, "web_search", 1, prices)
+    if surface == "gemini":
+        _add_gemini(uses, body.get("tools"), prices)
+        return uses or None
     limit = body.get("max_tool_calls") if surface == "responses" else None
     raw = body.raw("tools")
     if raw is not None and ((b'"type"' in raw and _CLIENT.search(raw) is not None) or _spells(raw)):
@@ -81,6 +104,18 @@ def server_tools(surface: Surface, body: Body, model: str, prices: Mapping[str, 
             if isinstance(item, dict):
                 _add_tools(uses, item.get("tools"), limit, prices)
     return uses or None
+
+
+def _add_gemini(uses: dict[str, int], tools: object, prices: Mapping[str, int]) -> None:
+    """Add Gemini's own tools, each of which is the key of an entry."""
+    for tool in tools if isinstance(tools, list) else [tools]:
+        for key in tool if isinstance(tool, dict) else ():
+            if key not in _GEMINI_CLIENT_TOOLS:
+                name = _GEMINI_TOOLS.get(key, key)
+                if name in _FREE_GEMINI:
+                    uses.setdefault(name, 0)
+                else:
+                    _add(uses, name, DEFAULT_USES, prices)
 
 
 def _spells(raw: bytes) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import msgspec
@@ -45,7 +46,7 @@ def test_a_price_is_exact_to_the_sixth_decimal() -> None:
     assert price(input="0.0375", output="0.000001").rates.output == 1
 
 
-@pytest.mark.parametrize("wrong", ["-1", "1e3", "0.0000001", "NaN", "", "10001", " 1", "1,5"])
+@pytest.mark.parametrize("wrong", ["-1", "1e3", "0.0000001", "NaN", "10001", " 1", "1,5"])
 def test_another_number_is_refused_by_its_key(wrong: str) -> None:
     with pytest.raises(Invalid, match="output"):
         price(input="1", output=wrong)
@@ -115,6 +116,10 @@ def test_our_cost_is_the_sources_to_the_nano_dollar(
         output_tokens=output,
         tier=tier,
     )
+    if "input" in found.unpriced:
+        return
+    if "output" in found.unpriced:
+        usage, output = msgspec.structs.replace(usage, output_tokens=0), 0
     provider = PROVIDERS[kind]
     theirs = next(candidate for candidate in provider.models if candidate.id == name)
     context = {"processing": "batch"} if tier == "batch" else {"service_tier": tier} if tier else None
@@ -146,7 +151,8 @@ def test_there_are_many_models() -> None:
         ("google", "gemini-flash-latest", "gemini-3.8-flash"),
         ("openai", "gpt-4o-unheard-of", None),
         ("openai", "claude-sonnet-5-5", None),
-        ("openai", "gpt-image-1.5", None),
+        ("openai", "gpt-image-1.5", "gpt-image-1.5"),
+        ("openai", "omni-moderation-latest", "moderation"),
     ],
 )
 def test_a_name_is_found_by_its_clause(kind: str, name: str, expected: str | None) -> None:
@@ -186,10 +192,116 @@ def test_tools_are_priced_by_the_use() -> None:
     assert found.price.tool_uses == {"web_search": 10_000_000, "file_search": 2_500_000}
 
 
-def test_other_modalities_are_named() -> None:
+def test_other_modalities_have_rates_of_their_own() -> None:
     found = shipped().find("google", "gemini-2.5-flash", DAY)
     assert found is not None
-    assert found.unpriced == {"audio"}
+    assert found.price.rates.parts == {"input_audio": 1_000_000, "cached_audio": 100_000}
+    assert found.price.cost(Usage(input_tokens=1000, parts={"input_audio": 400})) == 600 * 300 + 400 * 1000
+
+
+def test_what_has_no_rate_is_named() -> None:
+    embedding, speech = shipped().find("openai", "text-embedding-3-small", DAY), shipped().find("openai", "tts-1", DAY)
+    assert embedding is not None
+    assert speech is not None
+    assert (embedding.unpriced, speech.unpriced) == ({"output"}, {"input", "output"})
+
+
+BY_PARTS = [
+    (kind, name, medium)
+    for kind, name in MODELS
+    for medium in ("audio", "image", "video")
+    if (found := shipped().find(kind, name, DAY)) is not None
+    and f"input_{medium}" in found.price.rates.parts
+    and "input" not in found.unpriced
+]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(BY_PARTS), COUNT, COUNT, COUNT, COUNT)
+def test_the_cost_of_pictures_and_sound_is_the_sources_to_the_nano_dollar(
+    model: tuple[str, str, str], text: int, part: int, output: int, made: int
+) -> None:
+    kind, name, medium = model
+    found = shipped().find(kind, name, DAY)
+    assert found is not None
+    parts = {f"input_{medium}": part}
+    theirs: dict[str, int] = {"input_tokens": text + part, f"input_{medium}_tokens": part}
+    if "output" not in found.unpriced:
+        theirs["output_tokens"] = output + made
+        if f"output_{medium}" in found.price.rates.parts:
+            parts[f"output_{medium}"] = theirs[f"output_{medium}_tokens"] = made
+    usage = Usage(input_tokens=text + part, output_tokens=theirs.get("output_tokens", 0), parts=parts)
+    provider = PROVIDERS[kind]
+    calculated = next(candidate for candidate in provider.models if candidate.id == name).calc_price(
+        TheirUsage(**theirs), provider, genai_request_timestamp=NOON
+    )
+    assert found.price.cost(usage) == math.ceil(calculated.total_price * 10**9)
+
+
+@given(st.sampled_from(["whisper-1", "gpt-transcribe", "gpt-live-transcribe"]), st.integers(0, 10**9))
+def test_the_cost_of_an_hour_is_the_sources_to_the_nano_dollar(name: str, milliseconds: int) -> None:
+    found = shipped().find("openai", name, DAY)
+    model = next(model for model in PROVIDERS["openai"].models if model.id == name)
+    hourly = model.get_prices(NOON).audio_hours
+    assert found is not None
+    exact = Fraction(milliseconds, 3_600_000) * Fraction(hourly)
+    assert found.price.cost(Usage(units={"millisecond": milliseconds})) == math.ceil(exact * 10**9)
+
+
+@given(st.sampled_from(["tts-1", "tts-1-hd"]), st.integers(0, 10**6))
+def test_the_cost_of_a_character_is_the_sources_to_the_nano_dollar(name: str, characters: int) -> None:
+    found = shipped().find("openai", name, DAY)
+    model = next(model for model in PROVIDERS["openai"].models if model.id == name)
+    assert found is not None
+    exact = Fraction(model.get_prices(NOON).input_mchars) * characters / 10**6
+    assert found.price.cost(Usage(units={"character": characters})) == math.ceil(exact * 10**9)
+
+
+@pytest.mark.parametrize(
+    ("table", "milliseconds", "nanos"),
+    [
+        ({"per_second": "0.0001"}, 1500, 150_000),
+        ({"per_minute": "0.006"}, 60_000, 6_000_000),
+        ({"per_hour": "0.36"}, 1, 100),
+        ({"per_hour": "1"}, 1, 278),  # rounded up, once
+    ],
+)
+def test_sound_is_priced_by_the_second_the_minute_or_the_hour(
+    table: dict[str, str], milliseconds: int, nanos: int
+) -> None:
+    assert price(**table).cost(Usage(units={"millisecond": milliseconds})) == nanos
+
+
+def test_sound_has_one_price() -> None:
+    with pytest.raises(Invalid, match="per_second and per_hour"):
+        price(per_second="1", per_hour="1")
+
+
+@pytest.mark.parametrize(
+    ("quality", "size", "unit"),
+    [
+        ("hd", "1024x1024", "image:hd:1024x1024"),
+        ("standard", "512x512", "image:512x512"),
+        ("low", "9x9", "image:low"),
+        ("high", "9x9", "image"),
+        (None, None, "image"),
+    ],
+)
+def test_a_picture_is_paid_as_the_closest_of_its_kind(quality: str | None, size: str | None, unit: str) -> None:
+    kinds = {"default": "0.04", "hd:1024x1024": "0.08", "512x512": "0.018", "low": "0.01"}
+    assert price(per_image=kinds).image_unit(quality, size) == unit
+
+
+def test_a_picture_of_no_known_kind_is_the_dearest() -> None:
+    found = price(per_image={"low": "0.01", "hd:1024x1024": "0.08"})
+    assert found.image_unit("auto", None) == "image:hd:1024x1024"
+    assert price(input="1").image_unit("auto", None) is None
+    assert price(per_image="0.02").cost(Usage(units={"image": 3})) == 60_000_000
+
+
+def test_a_medium_from_a_cache_costs_what_text_from_there_does() -> None:
+    assert price(input="1", cached_input="0.1", input_audio="4").rates.parts == {"input_audio": 4_000_000}
+    assert price(input="1", input_audio="4").rates.parts["cached_audio"] == 4_000_000
 
 
 def test_a_clause_of_the_future_is_not_misread() -> None:

@@ -14,7 +14,10 @@ from aexl.api import Body
 
 _WORD = re.compile(r"\s*\S+")
 _CALL = re.compile(r"call (\S+) (\{.*\})\s*", re.DOTALL)
-_COUNTED = ("system", "instructions", "messages", "input", "tools")
+_COUNTED = (
+    "system", "instructions", "messages", "input", "tools", "prompt", "contents", "content", "requests", "systemInstruction",
+    "system_instruction",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +67,10 @@ def count(body: Body) -> int:
 
 def _last(body: Body) -> tuple[str, bool]:
     """Return the text of the last message, and whether it is a tool's result."""
-    messages = body.get("messages", body.get("input"))
+    contents = body.get("contents")
+    if contents is not None:
+        return _last_of_gemini(contents)
+    messages = body.get("messages", body.get("input", body.get("prompt")))
     if not isinstance(messages, list):
         return str(messages or ""), False
     last = messages[-1] if messages else {}
@@ -76,6 +82,15 @@ def _last(body: Body) -> tuple[str, bool]:
     is_result = bool(results) or last.get("role") == "tool" or last.get("type") == "function_call_output"
     found = [text for part in parts if isinstance(part, dict) for text in _texts(part)]
     return "\n".join(found), is_result
+
+
+def _last_of_gemini(contents: object) -> tuple[str, bool]:
+    last = contents[-1] if isinstance(contents, list) and contents else contents
+    parts = last.get("parts") if isinstance(last, dict) else None
+    entries = [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+    results = [part["functionResponse"] for part in entries if isinstance(part.get("functionResponse"), dict)]
+    said = [json.dumps(result.get("response")) for result in results]
+    return "\n".join(said or [text for part in entries for text in _texts(part)]), bool(results)
 
 
 def _texts(part: dict[str, object]) -> Iterator[str]:
@@ -91,7 +106,9 @@ def _tools(body: Body) -> set[object]:
     tools = body.get("tools")
     entries = [tool for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
     wrapped = [tool["function"] for tool in entries if isinstance(tool.get("function"), dict)]
-    return {entry.get("name") for entry in (*entries, *wrapped)}
+    lists = [tool.get("functionDeclarations") for tool in entries]
+    declared = [entry for names in lists if isinstance(names, list) for entry in names if isinstance(entry, dict)]
+    return {entry.get("name") for entry in (*entries, *wrapped, *declared)}
 
 
 def _is_object(text: str) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
 
 import msgspec
 
 from aexl.api import Call
+from aexl_echo import gemini
 from aexl_echo.conversation import Said, count
 
 Json = dict[str, Any]
@@ -16,13 +17,16 @@ Json = dict[str, Any]
 
 def whole(call: Call, said: Said) -> Json:
     """Return the answer to a call that asks for no stream."""
-    return {"chat": _chat, "responses": _response, "messages": _message, "count": _count}[call.surface](call, said)
+    return _WHOLE[call.surface](call, said)
 
 
 def stream(call: Call, said: Said) -> Iterator[bytes]:
     """Yield the stream's events, each complete."""
-    if call.surface == "chat":
-        for chunk in _chat_chunks(call, said):
+    if call.surface == "gemini":
+        yield from gemini.stream(call, said)
+        return
+    if call.surface in ("chat", "completions"):
+        for chunk in _chat_chunks(call, said) if call.surface == "chat" else _completion_chunks(call, said):
             yield b"data: " + msgspec.json.encode(chunk) + b"\n\n"
         yield b"data: [DONE]\n\n"
         return
@@ -33,7 +37,9 @@ def stream(call: Call, said: Said) -> Iterator[bytes]:
         yield b"event: %b\ndata: %b\n\n" % (event["type"].encode(), msgspec.json.encode(event))
 
 
-def _count(call: Call, said: Said) -> Json:  # noqa: ARG001 - one shape for all four
+def _count(call: Call, said: Said) -> Json:  # noqa: ARG001 - one shape for all
+    if call.path.startswith("/models/"):
+        return gemini.counted(call)
     tokens = {"input_tokens": count(call.body)}
     return tokens if "messages" in call.body else {"object": "response.input_tokens", **tokens}
 
@@ -84,6 +90,33 @@ def _chat_chunks(call: Call, said: Said) -> Iterator[Json]:
         yield head | {"choices": [end]}
     if with_usage:
         yield head | {"choices": [], "usage": _chat_usage(call, said)}
+
+
+def _completion(call: Call, said: Said) -> Json:
+    choice = {"text": said.text, "logprobs": None, "finish_reason": _chat_finish(said)}
+    choices = [{"index": index, **choice} for index in range(call.choices)]
+    return _completion_head(call) | {"choices": choices, "usage": _chat_usage(call, said)}
+
+
+def _completion_head(call: Call) -> Json:
+    return {"id": f"cmpl-{call.id}", "object": "text_completion", "created": int(time.time()), "model": call.model}
+
+
+def _completion_chunks(call: Call, said: Said) -> Iterator[Json]:
+    options = call.body.get("stream_options")
+    with_usage = isinstance(options, dict) and options.get("include_usage") is True
+    head = _completion_head(call) | ({"usage": None} if with_usage else {})
+    for index in range(call.choices):
+        for word in said.words:
+            yield head | {"choices": [{"index": index, "text": word, "logprobs": None, "finish_reason": None}]}
+        yield head | {"choices": [{"index": index, "text": "", "logprobs": None, "finish_reason": _chat_finish(said)}]}
+    if with_usage:
+        yield head | {"choices": [], "usage": _chat_usage(call, said)}
+
+
+def _moderation(call: Call, said: Said) -> Json:  # noqa: ARG001 - nothing that an echo could object to
+    result: Json = {"flagged": False, "categories": {}, "category_scores": {}, "category_applied_input_types": {}}
+    return {"id": f"modr-{call.id}", "model": call.model, "results": [result]}
 
 
 def _response(call: Call, said: Said, *, status: str | None = None, item: Json | None = None) -> Json:
@@ -190,3 +223,16 @@ def _message_events(call: Call, said: Said) -> Iterator[Json]:
     reason = {"stop_reason": message["stop_reason"], "stop_sequence": None}
     yield {"type": "message_delta", "delta": reason, "usage": usage}
     yield {"type": "message_stop"}
+
+
+_WHOLE: Final[Mapping[str, Callable[[Call, Said], Json]]] = {
+    "chat": _chat,
+    "completions": _completion,
+    "count": _count,
+    "embeddings": gemini.embeddings,
+    "gemini": gemini.whole,
+    "gemini_embeddings": gemini.embeddings,
+    "messages": _message,
+    "moderations": _moderation,
+    "responses": _response,
+}

@@ -13,7 +13,21 @@ from aexl.errors import ConfigError, Problem
 from aexl_echo.conversation import answer
 from aexl_echo.dialects import stream, whole
 
-_SURFACES: frozenset[Surface] = frozenset({"chat", "responses", "messages", "count"})
+_SURFACES: frozenset[Surface] = frozenset(
+    {
+        "chat",
+        "completions",
+        "count",
+        "embeddings",
+        "gemini",
+        "gemini_embeddings",
+        "messages",
+        "moderations",
+        "responses",
+    }
+)
+_MADE_OF_INPUT = frozenset({"embeddings", "gemini_embeddings"})
+_FREE = frozenset({"count", "moderations"})
 _JSON: Headers = ((b"content-type", b"application/json"),)
 _EVENTS: Headers = ((b"content-type", b"text/event-stream; charset=utf-8"),)
 
@@ -61,11 +75,13 @@ class EchoReply:
 
     def __init__(self, call: Call, limit: int | None, delay: float) -> None:
         said = answer(call.body, limit)
-        used = Usage(input_tokens=said.input_tokens, output_tokens=said.output_tokens * call.choices)
+        made = 0 if call.surface in _MADE_OF_INPUT else said.output_tokens * call.choices
+        used = Usage(input_tokens=said.input_tokens, output_tokens=made)
         parts = stream(call, said) if call.stream else iter([msgspec.json.encode(whole(call, said))])
-        self.headers: Headers = _EVENTS if call.stream else _JSON
+        array = call.surface == "gemini" and "alt=sse" not in call.query.split("&")
+        self.headers: Headers = _EVENTS if call.stream and not array else _JSON
         self.chunks = Chunks(parts, delay if call.stream else 0.0)
-        self.usage = Usage() if call.surface == "count" else used  # counting costs nothing
+        self.usage = Usage() if call.surface in _FREE else used
 
     @property
     def finished(self) -> bool:

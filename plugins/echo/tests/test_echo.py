@@ -264,3 +264,86 @@ async def test_a_delay_is_waited_before_each_event(autojump_clock: trio.testing.
 def test_a_wrong_table_is_named(table: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=r"providers\.mine"):
         EchoType().build("mine", {"type": "echo", **table})
+
+
+def gemini(text: str, *, stream: bool = False, query: str = "", **more: object):
+    verb = "streamGenerateContent" if stream else "generateContent"
+    content = {"contents": [{"role": "user", "parts": [{"text": text}]}], **more}
+    return make_call(
+        content, surface="gemini", path=f"/models/echo:{verb}", query=query, model="echo", stream=stream,
+        output_key="generationConfig.maxOutputTokens",
+    )  # fmt: skip
+
+
+async def read(call) -> tuple[bytes, Usage | None]:
+    async with EchoProvider("echo").open(call, make_target()) as reply:
+        return await read_all(reply), reply.usage
+
+
+async def test_gemini_has_the_shape_googles_sdk_knows() -> None:
+    from google.genai.types import GenerateContentResponse
+
+    data, usage = await read(gemini("Hello there, world"))
+    answer = GenerateContentResponse.model_validate_json(data)
+    assert (answer.text, answer.candidates[0].finish_reason.value) == ("Hello there, world", "STOP")
+    assert answer.usage_metadata.candidates_token_count == usage.output_tokens == 3
+    assert answer.usage_metadata.prompt_token_count == usage.input_tokens == 4  # its role is a word, too
+
+
+async def test_gemini_streams_as_events_and_as_one_array() -> None:
+    events, _ = await read(gemini("Hello there, world", stream=True, query="alt=sse"))
+    array, _ = await read(gemini("Hello there, world", stream=True))
+    chunks = [msgspec.json.decode(event[6:]) for event in events.split(b"\r\n\r\n") if event]
+    texts = [chunk["candidates"][0]["content"]["parts"][0]["text"] for chunk in chunks]
+    assert texts == ["Hello", " there,", " world"]
+    assert [chunk["candidates"] for chunk in msgspec.json.decode(array)] == [chunk["candidates"] for chunk in chunks]
+
+
+async def test_gemini_calls_a_tool_and_says_its_result() -> None:
+    tools = [{"functionDeclarations": [{"name": "look"}]}]
+    data, _ = await read(gemini('call look {"at": "it"}', tools=tools))
+    part = msgspec.json.decode(data)["candidates"][0]["content"]["parts"][0]
+    assert part == {"functionCall": {"name": "look", "args": {"at": "it"}}}
+    result = {"functionResponse": {"name": "look", "response": {"seen": 1}}}
+    data, _ = await read(
+        make_call({"contents": [{"parts": [result]}]}, surface="gemini", path="/models/e:generateContent")
+    )
+    assert msgspec.json.decode(data)["candidates"][0]["content"]["parts"][0]["text"] == '{"seen": 1}'
+
+
+async def test_the_other_endpoints_have_the_shapes_the_openai_sdk_knows() -> None:
+    from openai.types import Completion, CreateEmbeddingResponse, ModerationCreateResponse
+
+    data, usage = await read(make_call({"model": "e", "prompt": "Hi you"}, surface="completions", path="/completions"))
+    assert Completion.model_validate_json(data).choices[0].text == "Hi you"
+    assert usage == Usage(input_tokens=2, output_tokens=2)
+    data, usage = await read(make_call({"model": "e", "input": ["a b", "c"]}, surface="embeddings", path="/embeddings"))
+    assert len(CreateEmbeddingResponse.model_validate_json(data).data) == 2
+    assert usage == Usage(input_tokens=3)
+    data, usage = await read(make_call({"model": "e", "input": "x"}, surface="moderations", path="/moderations"))
+    assert ModerationCreateResponse.model_construct(**msgspec.json.decode(data)).results[0].flagged is False
+    assert usage == Usage()
+
+
+async def test_a_completion_streams_with_the_usage_it_is_asked_for() -> None:
+    options = {"stream": True, "stream_options": {"include_usage": True}}
+    call = make_call(
+        {"model": "e", "prompt": "Hi you", **options}, surface="completions", path="/completions", stream=True
+    )
+    data, _ = await read(call)
+    chunks = [event[6:] for event in data.split(b"\n\n") if event]
+    assert chunks[-1] == b"[DONE]"
+    assert msgspec.json.decode(chunks[-2])["usage"]["completion_tokens"] == 2
+
+
+async def test_gemini_counts_and_embeds() -> None:
+    content = {"parts": [{"text": "a b"}]}
+    data, usage = await read(make_call({"contents": [content]}, surface="count", path="/models/e:countTokens"))
+    assert (msgspec.json.decode(data), usage) == ({"totalTokens": 2}, Usage())
+    one = make_call({"content": content}, surface="gemini_embeddings", path="/models/e:embedContent")
+    data, usage = await read(one)
+    assert len(msgspec.json.decode(data)["embedding"]["values"]) == 3
+    assert usage == Usage(input_tokens=2)
+    many = make_call({"requests": [{"content": content}] * 2}, surface="gemini_embeddings", path="/models/e:batchEmbedContents")  # fmt: skip
+    data, _ = await read(many)
+    assert len(msgspec.json.decode(data)["embeddings"]) == 2

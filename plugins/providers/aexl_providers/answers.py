@@ -7,11 +7,14 @@ from typing import Final
 
 from aexl.api import Surface, Usage
 from aexl_providers.chat import CHAT_BODY, NO_TOOLS, ChatReader, chat_usage
+from aexl_providers.gemini import GeminiReader, embedding_usage, read_whole
 from aexl_providers.messages import MESSAGE, MessagesReader, message_usage
 from aexl_providers.responses import RESPONSE, ResponsesReader, response_usage
 from aexl_providers.streams import WRONG, StreamReader, distrust
 
 _FREE: Final = Usage()
+_FREE_SURFACES: Final = frozenset({"count", "stored", "moderations"})
+"""A stored response repeats the usage of the call that made it."""
 
 
 class BodyReader:
@@ -48,9 +51,17 @@ class BodyReader:
                 self.finished = response.status != "failed"
                 self.upstream_id = response.id if isinstance(response.id, str) else None
                 self.usage = response_usage(response)
-            elif self._surface in ("count", "stored"):
+            elif self._surface in _FREE_SURFACES:
                 self.finished = True
-                self.usage = _FREE  # a stored response repeats the usage of the call that made it
+                self.usage = _FREE
+            elif self._surface == "gemini":
+                progress = read_whole(body)
+                self.finished = not progress.failed
+                self.upstream_id = progress.response_id
+                self.usage = progress.usage
+            elif self._surface == "gemini_embeddings":
+                self.finished = True
+                self.usage = embedding_usage(body)
             else:
                 chat = CHAT_BODY.decode(body)
                 self.finished = True
@@ -65,4 +76,6 @@ def stream_reader(surface: Surface, injected: bool, tools: Mapping[str, int] = N
         return ResponsesReader()
     if surface == "messages":
         return MessagesReader()
+    if surface == "gemini":
+        return GeminiReader()
     return ChatReader(injected, tools)

@@ -13,6 +13,7 @@ from aexl.api import Arriving, Call, Direct, Headers, Target, Usage
 from aexl.errors import Invalid, ProviderFailed
 from aexl_providers.answers import BodyReader, stream_reader
 from aexl_providers.failures import provider_failure
+from aexl_providers.media import MEDIA, MediaEvents, MediaReader
 from aexl_providers.requests import Outgoing
 from aexl_providers.streams import StreamReader
 
@@ -139,12 +140,18 @@ class HttpReply:
         self.status = status
         self.headers = end_to_end(headers)
         self._reader: StreamReader | BodyReader
+        media = call.surface in MEDIA
         if 200 <= self.status < 300 and _is_event_stream(self.headers):
-            reader = stream_reader(call.surface, injected, _implied_tools(call, target))
+            reader = (
+                MediaEvents(call, target)
+                if media
+                else stream_reader(call.surface, injected, _implied_tools(call, target))
+            )
             self._reader = reader
             self.chunks: Chunks = EventChunks(provider, stream, reader)
         else:
-            self._reader = body = BodyReader(call.surface, _implied_tools(call, target))
+            body = MediaReader(call, target) if media else BodyReader(call.surface, _implied_tools(call, target))
+            self._reader = body
             self.chunks = BodyChunks(provider, stream, body, wanted=200 <= self.status < 300)
 
     @property

@@ -9,11 +9,11 @@ from aexl.hookspecs import Plugin, hookimpl
 
 
 class ProvidersPlugin(Plugin):
-    """Offers the provider types ``openai`` and ``anthropic``."""
+    """Offers the provider types ``openai``, ``anthropic`` and ``gemini``."""
 
     @hookimpl
     def aexl_provider_types(self, host: Host) -> Sequence[ProviderType]:
-        """Return both types; they share nothing but the host."""
+        """Return the types; they share nothing but the host."""
         from aexl_providers.provider import HttpProviderType
 
-        return [HttpProviderType("openai", host), HttpProviderType("anthropic", host)]
+        return [HttpProviderType("openai", host), HttpProviderType("anthropic", host), HttpProviderType("gemini", host)]

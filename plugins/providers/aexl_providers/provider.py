@@ -1,4 +1,4 @@
-"""Providers that speak HTTP, and the two types the configuration makes them of."""
+"""Providers that speak HTTP, and the types the configuration makes them of."""
 
 from __future__ import annotations
 
@@ -16,17 +16,36 @@ from aexl_providers.keys import find_key
 from aexl_providers.requests import Outgoing, RequestBuilder
 from aexl_providers.table import ProviderTable, read_table
 
-Dialect = Literal["openai", "anthropic"]
+Dialect = Literal["openai", "anthropic", "gemini"]
 
 BASE_URLS: Final[Mapping[Dialect, str]] = {
     "openai": "https://api.openai.com/v1",
     "anthropic": "https://api.anthropic.com/v1",
+    "gemini": "https://generativelanguage.googleapis.com/v1beta",
 }
 SURFACES: Final[Mapping[Dialect, frozenset[Surface]]] = {
-    "openai": frozenset({"chat", "completions", "responses", "count", "stored"}),
+    "openai": frozenset(
+        {
+            "chat",
+            "completions",
+            "responses",
+            "embeddings",
+            "images",
+            "speech",
+            "transcriptions",
+            "moderations",
+            "count",
+            "stored",
+        }
+    ),
     "anthropic": frozenset({"messages", "count"}),
+    "gemini": frozenset({"gemini", "gemini_embeddings", "count"}),
 }
-_KEY_VARIABLES: Final[Mapping[Dialect, str]] = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
+_KEY_VARIABLES: Final[Mapping[Dialect, str]] = {
+    "openai": "OPENAI_API_KEY",
+    "anthropic": "ANTHROPIC_API_KEY",
+    "gemini": "GEMINI_API_KEY",
+}
 
 
 class HttpProvider:
@@ -82,7 +101,7 @@ def key_variable(dialect: Dialect, table: ProviderTable) -> str:
 
 
 class HttpProviderType:
-    """A value of ``type``: ``openai`` or ``anthropic``; see ``aexl.api.ProviderType``."""
+    """A value of ``type``: ``openai``, ``anthropic`` or ``gemini``; see ``aexl.api.ProviderType``."""
 
     def __init__(self, dialect: Dialect, host: Host) -> None:
         self.name: Dialect = dialect

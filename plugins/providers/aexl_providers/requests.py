@@ -10,6 +10,7 @@ import httpx
 
 from aexl.api import Call, Headers, Target
 from aexl.errors import Invalid, ProviderFailed
+from aexl_providers.gemini import rename_models
 from aexl_providers.table import ProviderTable
 
 _DROPPED: Final = frozenset(
@@ -40,6 +41,11 @@ _DROPPED: Final = frozenset(
         b"referer",
     }
 )
+_KEY_HEADERS: Final[Mapping[str, tuple[bytes, bytes]]] = {
+    "openai": (b"authorization", b"Bearer "),
+    "anthropic": (b"x-api-key", b""),
+    "gemini": (b"x-goog-api-key", b""),
+}
 _ANTHROPIC_VERSION: Final = b"2023-06-01"
 _JSON: Final = (b"content-type", b"application/json")
 _MAX_URLS: Final = 64
@@ -59,7 +65,7 @@ class RequestBuilder:
 
     Args:
         name: The provider's name.
-        dialect: ``openai`` or ``anthropic``.
+        dialect: ``openai``, ``anthropic`` or ``gemini``.
         base_url: Where the API begins.
         table: The provider's checked table.
     """
@@ -67,13 +73,15 @@ class RequestBuilder:
     def __init__(self, name: str, dialect: str, base_url: str, table: ProviderTable) -> None:
         self._name = name
         self._anthropic = dialect == "anthropic"
+        self._gemini = dialect == "gemini"
+        self._key = _KEY_HEADERS[dialect]
         self._base = httpx.URL(base_url.rstrip("/"))
         self._prefix = self._base.raw_path.rstrip(b"/")
         self._urls: dict[str, httpx.URL] = {}
         own = [(header.lower().encode(), value.encode()) for header, value in table.headers.items()]
         self._first: Headers = [(b"accept-encoding", b"identity"), *own]
         self._dropped = _DROPPED | {header for header, _ in own}
-        self._stream_usage = table.stream_usage and not self._anthropic
+        self._stream_usage = table.stream_usage and dialect == "openai"
         self._limit_key = table.output_limit_key
 
     def build(self, call: Call, target: Target, key: str | None) -> tuple[Outgoing, bool]:
@@ -84,6 +92,8 @@ class RequestBuilder:
         """
         if not call.body.data:
             return self._request(call, key, b""), False
+        if self._gemini:
+            return self._build_gemini(call, target, key), False
         changes: dict[str, object] = {"model": target.model} if "model" in call.body or call.model else {}
         if target.output_limit is not None:
             changes[self._key_of_limit(call)] = target.output_limit
@@ -98,6 +108,24 @@ class RequestBuilder:
         except Invalid as error:
             raise self._unsendable(str(error)) from error
         return self._request(call, key, data), injected
+
+    def _build_gemini(self, call: Call, target: Target, key: str | None) -> Outgoing:
+        """Return a request whose model stands in its path, and perhaps in its body once more."""
+        name = target.model if target.model.startswith(("models/", "tunedModels/")) else f"models/{target.model}"
+        changes: dict[str, object] = {}
+        try:
+            if "model" in call.body:
+                changes["model"] = name
+            if call.surface == "gemini_embeddings" and "requests" in call.body:
+                changes["requests"] = rename_models(call.body.get("requests"), name)
+            if target.output_limit is not None:
+                where, value = call.body.change(call.output_key, target.output_limit)
+                changes[where] = value
+            data = call.body.encode(changes)
+        except Invalid as error:
+            raise self._unsendable(str(error)) from error
+        method = call.path.rpartition(":")[2]
+        return self._request(call, key, data, f"/{quote(name, safe='/:@+,')}:{method}")
 
     def _key_of_limit(self, call: Call) -> str:
         if self._limit_key and call.surface == "chat" and call.output_key not in call.body:
@@ -114,12 +142,11 @@ class RequestBuilder:
             return None  # a wrong type is for the provider to refuse
         return {**options, "include_usage": True}
 
-    def _request(self, call: Call, key: str | None, data: bytes) -> Outgoing:
+    def _request(self, call: Call, key: str | None, data: bytes, path: str = "") -> Outgoing:
         headers = list(self._first)
         if key is not None:
-            headers.append(
-                (b"x-api-key", key.encode()) if self._anthropic else (b"authorization", b"Bearer " + key.encode())
-            )
+            name, before = self._key
+            headers.append((name, before + key.encode()))
         dropped = self._dropped
         headers += [
             header for header in call.headers if header[0] not in dropped and not header[0].startswith(b"x-aexl-")
@@ -129,15 +156,17 @@ class RequestBuilder:
             headers.append(_JSON)
         if self._anthropic and b"anthropic-version" not in names:
             headers.append((b"anthropic-version", _ANTHROPIC_VERSION))
-        return Outgoing(call.method, self._url(call), headers, data)
+        return Outgoing(call.method, self._url(call, path or call.path), headers, data)
 
-    def _url(self, call: Call) -> httpx.URL:
-        where = f"{call.path}?{call.query}" if call.query else call.path
+    def _url(self, call: Call, path: str) -> httpx.URL:
+        where = f"{path}?{call.query}" if call.query else path
         url = self._urls.get(where)
         if url is None:
-            if not call.path.startswith("/") or any(part in (".", "..") for part in call.path.split("/")):
-                raise self._unsendable(f"the path {call.path!r} is not one of an API")
-            raw = self._prefix + quote(call.path, safe="/:@!$&'()*+,;=~%").encode()
+            if not path.startswith("/") or any(part in (".", "..") for part in path.split("/")):
+                raise self._unsendable(f"the path {path!r} is not one of an API")
+            if path.startswith("/models/") and not self._gemini:
+                raise self._unsendable(f"{path!r} is a path of Gemini's API, which this provider does not speak")
+            raw = self._prefix + quote(path, safe="/:@!$&'()*+,;=~%").encode()
             if call.query:
                 raw += b"?" + quote(call.query, safe="/:@!$&'()*+,;=~%?").encode()
             url = self._base.copy_with(raw_path=raw)

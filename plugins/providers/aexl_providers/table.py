@@ -34,7 +34,7 @@ class ProviderTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """One provider.
 
     Attributes:
-        type: ``openai`` or ``anthropic``.
+        type: ``openai``, ``anthropic`` or ``gemini``.
         base_url: Where its API begins, version included; empty means the type's own service.
         api_key_env: The variable that has the key; empty means that no key is sent.
         private: The address may be loopback, private or link-local.

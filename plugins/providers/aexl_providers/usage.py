@@ -36,10 +36,14 @@ class Implausible(ValueError):
 class _InputDetails(msgspec.Struct):
     cached_tokens: Count | None = None
     cache_write_tokens: Count | None = None
+    audio_tokens: Count | None = None
+    image_tokens: Count | None = None
 
 
 class _OutputDetails(msgspec.Struct):
     reasoning_tokens: Count | None = None
+    audio_tokens: Count | None = None
+    image_tokens: Count | None = None
 
 
 class ChatUsage(msgspec.Struct):
@@ -93,6 +97,17 @@ class MessagesUsage(msgspec.Struct):
         return msgspec.structs.replace(self, **changes)
 
 
+class TokensUsage(msgspec.Struct):
+    """``usage`` of pictures, and of speech that is counted in tokens; the singular of the details is transcription's."""
+
+    input_tokens: Count
+    output_tokens: Count = 0
+    total_tokens: Count | None = None
+    input_tokens_details: _InputDetails | None = None
+    input_token_details: _InputDetails | None = None
+    output_tokens_details: _OutputDetails | None = None
+
+
 def tier_of(name: object) -> str:
     """Return a service tier as ``Usage`` has it: empty for the ordinary one."""
     return name if isinstance(name, str) and name not in _NO_TIER else ""
@@ -111,7 +126,8 @@ def from_chat(usage: ChatUsage, tier: object = None, tools: Mapping[str, int] | 
     thought = (usage.completion_tokens_details or _OutputDetails()).reasoning_tokens or 0
     written = details.cache_write_tokens or 0
     output = usage.completion_tokens or 0
-    return _normal(usage.prompt_tokens, cached, written, output, thought, usage.total_tokens, tier, tools)
+    parts = _parts(details, usage.completion_tokens_details, usage.prompt_tokens - cached - written, output)
+    return normal(usage.prompt_tokens, cached, written, output, thought, usage.total_tokens, tier, tools, parts)
 
 
 def from_responses(usage: ResponsesUsage, tier: object = None, tools: Mapping[str, int] | None = None) -> Usage:
@@ -122,7 +138,7 @@ def from_responses(usage: ResponsesUsage, tier: object = None, tools: Mapping[st
     """
     details = usage.input_tokens_details or _InputDetails()
     thought = (usage.output_tokens_details or _OutputDetails()).reasoning_tokens or 0
-    return _normal(
+    return normal(
         usage.input_tokens,
         details.cached_tokens or 0,
         details.cache_write_tokens or 0,
@@ -134,16 +150,54 @@ def from_responses(usage: ResponsesUsage, tier: object = None, tools: Mapping[st
     )
 
 
-def _normal(
+def from_tokens(usage: TokensUsage, made: str) -> Usage:
+    """Return the normal form of the tokens of pictures or speech.
+
+    Args:
+        made: What output is where the details do not say: ``image``, ``audio``, or empty for text.
+
+    Raises:
+        Implausible: If the counts contradict each other.
+    """
+    details = usage.input_tokens_details or usage.input_token_details or _InputDetails()
+    cached = details.cached_tokens or 0
+    output = usage.output_tokens_details
+    if output is None and made:
+        output = _OutputDetails(**{f"{made}_tokens": usage.output_tokens})
+    parts = _parts(details, output, usage.input_tokens - cached, usage.output_tokens)
+    return normal(usage.input_tokens, cached, 0, usage.output_tokens, 0, usage.total_tokens, parts=parts)
+
+
+def _parts(given: _InputDetails, made: _OutputDetails | None, fresh: int, output: int) -> Mapping[str, int]:
+    """Return the tokens that were no text; none of them was cached, for all that these dialects say."""
+    if not (given.audio_tokens or given.image_tokens or (made and (made.audio_tokens or made.image_tokens))):
+        return {}
+    made = made or _OutputDetails()
+    parts = {
+        "input_audio": min(given.audio_tokens or 0, max(fresh, 0)),
+        "input_image": min(given.image_tokens or 0, max(fresh, 0)),
+        "output_audio": min(made.audio_tokens or 0, output),
+        "output_image": min(made.image_tokens or 0, output),
+    }
+    return {part: count for part, count in parts.items() if count}
+
+
+def normal(
     prompt: int,
     cached: int,
     written: int,
     output: int,
     thought: int,
     total: int | None,
-    tier: object,
+    tier: object = None,
     tools: Mapping[str, int] | None = None,
+    parts: Mapping[str, int] | None = None,
 ) -> Usage:
+    """Return a usage whose prompt contains what was cached, and whose total may tell of hidden thinking.
+
+    Raises:
+        Implausible: If the counts contradict each other.
+    """
     if cached + written > prompt:
         raise Implausible(f"{cached} cached and {written} cache-write tokens of {prompt} input tokens")
     if total is not None and total != prompt + output:
@@ -163,6 +217,7 @@ def _normal(
         reasoning_tokens=thought,
         tool_uses=tools or {},
         tier=tier_of(tier),
+        parts=parts or {},
     )
 
 

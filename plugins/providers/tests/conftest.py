@@ -71,4 +71,5 @@ class Factory:
 def make_provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., HttpProvider]:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    monkeypatch.delenv("GEMINI_API_KEY", raising=False)
     return Factory(tmp_path)

@@ -41,6 +41,22 @@ class TestAnthropic(TestOpenAI):
         return self.make(reply, "anthropic")
 
 
+class TestGemini(TestOpenAI):
+    call = make_call(
+        {"contents": []},
+        surface="gemini",
+        path="/models/a:generateContent",
+        output_key="generationConfig.maxOutputTokens",
+    )
+    answer = b'{"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":4}}'
+
+    def make_provider(self) -> Provider:
+        return self.make(FakeReply(chunks=(self.answer,)), "gemini")
+
+    def scripted(self, reply: FakeReply) -> Provider:
+        return self.make(reply, "gemini")
+
+
 async def ask(provider: Provider, call: Any = None, target: Any = None) -> bytes:
     async with provider.open(call or make_call(), target or make_target()) as reply:
         return await read_all(reply)
@@ -330,9 +346,9 @@ def test_a_pool_is_kept_over_a_reload_while_its_settings_are(tmp_path: Path) -> 
     assert len(made) == 2
 
 
-def test_the_plugin_offers_both_types(tmp_path: Path) -> None:
+def test_the_plugin_offers_its_types(tmp_path: Path) -> None:
     types = ProvidersPlugin().aexl_provider_types(FakeHost(tmp_path))
-    assert [kind.name for kind in types] == ["openai", "anthropic"]
+    assert [kind.name for kind in types] == ["openai", "anthropic", "gemini"]
     assert all(isinstance(kind, ProviderType) for kind in types)
 
 

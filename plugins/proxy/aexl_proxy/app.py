@@ -10,6 +10,7 @@ from aexl_proxy.answers import AnswerSender
 from aexl_proxy.calls import CallReader
 from aexl_proxy.dialects import Dialect, path_dialect
 from aexl_proxy.exchange import send_error, send_json
+from aexl_proxy.gemini_app import GeminiApp
 from aexl_proxy.listing import (
     allowed_models,
     anthropic_list,
@@ -36,6 +37,7 @@ class ProxyApp:
         self._prefix = prefix
         self._verdicts = verdicts
         self._reader = CallReader(host)
+        self._gemini = GeminiApp(host, prefix, verdicts)
 
     async def __call__(self, scope: ASGIScope, receive: ASGIReceive, send: ASGISend) -> None:
         """Answer one request.
@@ -46,6 +48,9 @@ class ProxyApp:
         received = trio.current_time()
         path = scope["path"].removeprefix(self._prefix)
         route = ROUTES.get(path)
+        if route is None and _is_gemini(path, scope):
+            await self._gemini(scope, receive, send)
+            return
         try:
             if route is not None and scope["method"] == "POST":
                 call = await self._reader.read(route, scope, receive, received)
@@ -113,6 +118,13 @@ class ProxyApp:
                 if name in (b"anthropic-version", b"x-api-key"):
                     return "anthropic"
         return path_dialect(scope["path"])
+
+
+def _is_gemini(path: str, scope: ASGIScope) -> bool:
+    """Say whether a path that Gemini's API has too, ``/models`` and what is below, is asked for in its way."""
+    if path != "/models" and not path.startswith("/models/"):
+        return False
+    return scope["method"] == "POST" or any(name == b"x-goog-api-key" for name, _ in scope["headers"])
 
 
 def _wants_websocket(scope: ASGIScope) -> bool:

@@ -7,10 +7,11 @@ from typing import Final
 import trio
 
 from aexl.api import ASGIReceive, ASGIScope, Body, Call, Config, Host, Principal, uuid7
+from aexl.api.form import Form, is_form
 from aexl.errors import Invalid
 from aexl_proxy.exchange import read_body
 from aexl_proxy.fields import read_text, refusal
-from aexl_proxy.heads import check_json, read_head
+from aexl_proxy.heads import check_json, check_uncompressed, read_head
 from aexl_proxy.routes import Route, fingerprint
 from aexl_proxy.settings import ProxyConfig
 from aexl_proxy.stored import StoredPath, find_owned
@@ -36,11 +37,15 @@ class CallReader:
         """Read a request that makes a call of its own; ``received`` is on trio's clock."""
         principal = executing(scope)
         head = read_head(scope["headers"])
-        check_json(head)
+        form = head.content_type if route.forms and is_form(head.content_type) else None
+        if form is None:
+            check_json(head)
+        else:
+            check_uncompressed(head)
         data = await read_body(receive)
         if data is None:
             return None
-        body = parse_body(data)
+        body = parse_body(data) if form is None else parse_form(data, form)
         model, stream, output_limit, output_key, output_floor, choices = route.read(body)
         if route.refers and "previous_response_id" in body:
             await self._check_previous(body, principal)
@@ -137,6 +142,18 @@ def executing(scope: ASGIScope) -> Principal:
             status=403,
         )
     return principal
+
+
+def parse_form(data: bytes, content_type: bytes) -> Form:
+    """Read a body that must be one plain form.
+
+    Raises:
+        Refused: 400 if it is not.
+    """
+    try:
+        return Form(data, content_type)
+    except Invalid as error:
+        raise refusal(str(error), code="invalid_form") from error
 
 
 def parse_body(data: bytes) -> Body:

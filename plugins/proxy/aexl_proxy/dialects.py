@@ -2,7 +2,7 @@
 
 The status of a refusal is neutral until here. On ``/v1/responses`` a budget's or
 a policy's becomes a 400, because the agent CLI that lives there asks again five
-times on any other 4xx and stops at a 400 at once.
+times on any other 4xx and stops at a 400 at once. On Gemini's paths it becomes a 403.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import msgspec
 from aexl.api import Headers
 from aexl.errors import CallError, Refused
 
-Dialect = Literal["openai", "anthropic"]
+Dialect = Literal["openai", "anthropic", "gemini"]
 
 _OPENAI_TYPES: Final[Mapping[int, str]] = {
     401: "authentication_error",
@@ -37,6 +37,21 @@ _ANTHROPIC_TYPES: Final[Mapping[int, str]] = {
     503: "overloaded_error",
     504: "timeout_error",
 }
+_GEMINI_STATUSES: Final[Mapping[int, str]] = {
+    401: "UNAUTHENTICATED",
+    402: "PERMISSION_DENIED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    405: "UNIMPLEMENTED",
+    409: "ABORTED",
+    423: "PERMISSION_DENIED",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    502: "UNAVAILABLE",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+_GEMINI_VERBS: Final = ("Content", "Contents", "countTokens")
 WORTH_RETRYING: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 """Statuses after which asking again can help; every other error says ``x-should-retry: false``."""
 
@@ -45,6 +60,10 @@ _VERDICTS: Final = frozenset({402, 403, 423})
 
 def path_dialect(path: str) -> Dialect:
     """Return the dialect of a path, where nothing else of the request is known."""
+    if path.startswith(("/v1beta", "/v1alpha", "/gemini", "/models")):
+        return "gemini"
+    if path.startswith("/v1/models/") and path.rpartition(":")[2].endswith(_GEMINI_VERBS):
+        return "gemini"
     if "/messages" in path:
         return "anthropic"
     if "/chat/" in path or "/responses" in path:
@@ -57,9 +76,37 @@ def error_object(error: CallError, dialect: Dialect) -> dict[str, object]:
     if dialect == "anthropic":
         kind = _ANTHROPIC_TYPES.get(error.status) or ("api_error" if error.status >= 500 else "invalid_request_error")
         return {"type": kind, "message": error.reason, "details": {"error_code": error.code}}
+    if dialect == "gemini":
+        status = _GEMINI_STATUSES.get(error.status) or ("INTERNAL" if error.status >= 500 else "INVALID_ARGUMENT")
+        return {
+            "code": mapped_status(error.status, dialect, ""),
+            "message": error.reason,
+            "status": status,
+            "details": _gemini_details(error),
+        }
     kind = _OPENAI_TYPES.get(error.status) or ("server_error" if error.status >= 500 else "invalid_request_error")
     param = error.param if isinstance(error, Refused) else None
     return {"message": error.reason, "type": kind, "param": param, "code": error.code}
+
+
+def _gemini_details(error: CallError) -> list[dict[str, object]]:
+    details: list[dict[str, object]] = [
+        {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": error.code, "domain": "aexl"}
+    ]
+    if isinstance(error, Refused) and error.retry_after is not None and error.status in WORTH_RETRYING:
+        delay = f"{max(1, math.ceil(error.retry_after))}s"
+        details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay})
+    return details
+
+
+def mapped_status(status: int, dialect: Dialect, path: str) -> int:
+    """Return the status that makes the clients of a surface stop asking."""
+    if status in _VERDICTS:
+        if dialect == "gemini":
+            return 403
+        if path.endswith("/responses"):
+            return 400
+    return status
 
 
 def error_body(error: CallError, dialect: Dialect, request_id: str) -> bytes:
@@ -83,9 +130,7 @@ def error_answer(
     if error.execution is not None:
         request_id = error.execution
     body = error_body(error, dialect, request_id)
-    status = error.status
-    if status in _VERDICTS and path.endswith("/responses"):
-        status = 400
+    status = mapped_status(error.status, dialect, path)
     headers = [
         (b"content-type", b"application/json"),
         (b"request-id" if dialect == "anthropic" else b"x-request-id", request_id.encode()),

@@ -127,16 +127,16 @@ def _read_kind(body: Body, key: str, kind: type[T], what: str) -> T | None:
     raise refusal(f"{key} must be {what}, not {show(value)}", code="invalid_type", param=key)
 
 
-def read_page(query: bytes, default: int, most: int) -> tuple[int, dict[str, list[str]]]:
-    """Return ``limit`` of a query string, and all its parameters.
+def read_page(query: bytes, default: int, most: int, name: str = "limit") -> tuple[int, dict[str, list[str]]]:
+    """Return the size of a page that a query string asks for by ``name``, and all its parameters.
 
     Raises:
-        Refused: If ``limit`` is not a whole number from 1 to ``most``.
+        Refused: If the size is not a whole number from 1 to ``most``.
     """
     wanted = parse_qs(query.decode("latin-1"), keep_blank_values=True)
-    text = wanted.get("limit", [str(default)])[-1]
+    text = wanted.get(name, [str(default)])[-1]
     if text.isascii() and text.isdigit() and len(text) <= len(str(most)) and 1 <= int(text) <= most:
         return int(text), wanted
     raise refusal(
-        f"limit must be a whole number from 1 to {most}, not {text[:_SHOWN]!a}", code="invalid_value", param="limit"
+        f"{name} must be a whole number from 1 to {most}, not {text[:_SHOWN]!a}", code="invalid_value", param=name
     )

@@ -77,6 +77,15 @@ def check_json(head: Head) -> None:
     if kind != b"application/json" and not _is_json(kind):
         shown = "nothing" if kind is None else ascii(kind.decode("latin-1"))
         raise refusal(f"content-type must be application/json, not {shown}", code="unsupported_media_type", status=415)
+    check_uncompressed(head)
+
+
+def check_uncompressed(head: Head) -> None:
+    """Make sure that the body is not compressed.
+
+    Raises:
+        Refused: 415 if it is.
+    """
     coding = head.content_encoding
     if coding is not None and coding.lower() != b"identity":
         raise refusal(

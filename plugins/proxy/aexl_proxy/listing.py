@@ -15,6 +15,7 @@ MOST_ENTRIES: Final = 1000
 """The most models on one page; the dialect's own limit."""
 
 _ENTRIES: Final = 20
+_GEMINI_ENTRIES: Final = 50
 
 
 def allowed_models(models: Sequence[Model], limits: Limits) -> list[Model]:
@@ -94,6 +95,38 @@ def anthropic_list(models: Sequence[Model], query: bytes) -> dict[str, object]:
         "first_id": page[0].name if page else None,
         "last_id": page[-1].name if page else None,
     }
+
+
+def gemini_model(model: Model) -> dict[str, object]:
+    """Return Gemini's description of a model; limits that are not known are left out."""
+    limits = {"inputTokenLimit": model.context, "outputTokenLimit": model.output}
+    return {
+        "name": f"models/{model.name}",
+        "version": "",
+        "displayName": model.name,
+        "description": "",
+        **{name: limit for name, limit in limits.items() if limit is not None},
+        "supportedGenerationMethods": ["generateContent", "countTokens"],
+    }
+
+
+def gemini_list(models: Sequence[Model], query: bytes) -> dict[str, object]:
+    """Return one page of Gemini's list; the token of the next page is the name of its first model.
+
+    Args:
+        query: The query string: ``pageSize``, ``pageToken``; others are ignored.
+
+    Raises:
+        Refused: If one of them is not acceptable.
+    """
+    limit, wanted = read_page(query, _GEMINI_ENTRIES, MOST_ENTRIES, "pageSize")
+    token = wanted.get("pageToken", [""])[-1]
+    names = [model.name for model in models]
+    start = _find(names, token, "pageToken") if token else 0
+    page: dict[str, object] = {"models": [gemini_model(model) for model in models[start : start + limit]]}
+    if start + limit < len(models):
+        page["nextPageToken"] = names[start + limit]
+    return page
 
 
 def _find(names: Sequence[str], name: str, param: str) -> int:

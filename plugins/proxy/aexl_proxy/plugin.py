@@ -10,7 +10,7 @@ from aexl.hookspecs import Plugin, hookimpl
 
 
 class ProxyPlugin(Plugin):
-    """The OpenAI and Anthropic surfaces: what agents talk to."""
+    """The OpenAI, Anthropic and Gemini surfaces: what agents talk to."""
 
     @hookimpl
     def aexl_config(self) -> Sequence[ConfigSection]:
@@ -27,17 +27,23 @@ class ProxyPlugin(Plugin):
         for ``execute`` themselves where a call costs or changes something.
         """
         from aexl_proxy.app import ProxyApp
+        from aexl_proxy.gemini_app import GeminiApp
         from aexl_proxy.greeting import GREETING_PATHS, Greeting
-        from aexl_proxy.routes import PREFIXES
+        from aexl_proxy.routes import GEMINI_PREFIXES, PREFIXES
         from aexl_proxy.verdicts import Verdicts
 
         verdicts = Verdicts()
         greeting = Greeting(host)
         return [
             *(
-                Mount(path=prefix, app=ProxyApp(host, prefix, verdicts), auth="read", refuse=refuse)
+                Mount(path=prefix, app=ProxyApp(host, prefix, verdicts), auth="read", refuse=refuse, query_key="key")
                 for prefix in PREFIXES
             ),
+            *(
+                Mount(path=prefix, app=GeminiApp(host, prefix, verdicts), auth="read", refuse=refuse, query_key="key")
+                for prefix in GEMINI_PREFIXES
+            ),
+            Mount(path="/models", app=GeminiApp(host, "", verdicts), auth="read", refuse=refuse, query_key="key"),
             *(Mount(path=path, app=greeting, auth="none", refuse=refuse) for path in GREETING_PATHS),
         ]
 

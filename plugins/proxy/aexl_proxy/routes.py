@@ -9,6 +9,14 @@ from typing import Final
 from aexl.api import Surface
 from aexl.errors import Refused
 from aexl_proxy.dialects import Dialect
+from aexl_proxy.endpoints import (
+    read_completions,
+    read_embeddings,
+    read_images,
+    read_moderations,
+    read_speech,
+    read_transcriptions,
+)
 from aexl_proxy.fields import refusal
 from aexl_proxy.surfaces import (
     Reader,
@@ -22,6 +30,9 @@ from aexl_proxy.surfaces import (
 PREFIXES: Final = ("/v1", "/openai/v1", "/anthropic/v1")
 """Where the surfaces are served; each has all of them."""
 
+GEMINI_PREFIXES: Final = ("/v1beta", "/v1alpha", "/gemini")
+"""Where Gemini's surface is served; its paths are also found below ``/models`` and ``/v1/models``."""
+
 
 class Route:
     """A path that takes calls by POST.
@@ -29,15 +40,27 @@ class Route:
     Attributes:
         read: Reads the governed fields of a body.
         refers: A body may name a stored response in ``previous_response_id``.
+        forms: The body may be a form.
+        query: What of the query string makes another request of it.
     """
 
-    def __init__(self, path: str, surface: Surface, read: Reader) -> None:
+    def __init__(
+        self,
+        path: str,
+        surface: Surface,
+        read: Reader,
+        *,
+        dialect: Dialect = "openai",
+        forms: bool = False,
+        query: str = "",
+    ) -> None:
         self.path = path
         self.surface = surface
         self.read = read
-        self.dialect: Dialect = "anthropic" if path.startswith("/messages") else "openai"
+        self.dialect = dialect
+        self.forms = forms
         self.refers = path.startswith("/responses")
-        self._digest = hashlib.sha256(_fingerprint_start("POST", path))
+        self._digest = hashlib.sha256(_fingerprint_start("POST", f"{path}?{query}" if query else path))
 
     def fingerprint(self, data: bytes) -> bytes:
         """Return what tells this request from others: SHA-256 of method, path and the exact body."""
@@ -60,40 +83,52 @@ ROUTES: Final[Mapping[str, Route]] = {
     for route in (
         Route("/chat/completions", "chat", read_chat),
         Route("/responses", "responses", read_responses),
-        Route("/messages", "messages", read_messages),
-        Route("/messages/count_tokens", "count", read_count_messages),
+        Route("/messages", "messages", read_messages, dialect="anthropic"),
+        Route("/messages/count_tokens", "count", read_count_messages, dialect="anthropic"),
         Route("/responses/input_tokens", "count", read_count_responses),
+        Route("/completions", "completions", read_completions),
+        Route("/embeddings", "embeddings", read_embeddings),
+        Route("/moderations", "moderations", read_moderations),
+        Route("/images/generations", "images", read_images),
+        Route("/images/edits", "images", read_images, forms=True),
+        Route("/images/variations", "images", read_images, forms=True),
+        Route("/audio/speech", "speech", read_speech),
+        Route("/audio/transcriptions", "transcriptions", read_transcriptions, forms=True),
+        Route("/audio/translations", "transcriptions", read_transcriptions, forms=True),
     )
 }
 
-# Endpoints of the two APIs that cost money or reach another agent's data, and that nothing here governs.
-_UNGOVERNED: Final = frozenset(
-    {
-        "agents",
-        "assistants",
-        "audio",
-        "batches",
-        "complete",
-        "completions",
-        "containers",
-        "conversations",
-        "embeddings",
-        "environments",
-        "evals",
-        "files",
-        "fine_tuning",
-        "images",
-        "moderations",
-        "organizations",
-        "realtime",
-        "sessions",
-        "skills",
-        "threads",
-        "uploads",
-        "vector_stores",
-        "videos",
-    }
+_SHARED: Final = (
+    "what is kept at the provider is kept under one key for all agents, and nobody here could say whose it is"
 )
+_LATER: Final = "what it costs is not known when it is answered"
+_OPEN: Final = "its connection stays open, and what it costs cannot be held before"
+
+# Endpoints of the APIs that cost money or reach another agent's data, and that nothing here governs; and why.
+_UNGOVERNED: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        (
+            "agents",
+            "assistants",
+            "cachedContents",
+            "containers",
+            "conversations",
+            "corpora",
+            "environments",
+            "fileSearchStores",
+            "files",
+            "sessions",
+            "skills",
+            "threads",
+            "uploads",
+            "vector_stores",
+        ),
+        _SHARED,
+    ),
+    **dict.fromkeys(("batches", "evals", "fine_tuning", "interactions", "operations", "tunedModels", "videos"), _LATER),
+    "realtime": _OPEN,
+    **dict.fromkeys(("audio", "complete", "images", "organizations"), "it is none of those that aexl knows"),
+}
 _UNGOVERNED_BELOW: Final = ("/chat/completions", "/messages/batches", "/responses/compact")
 
 
@@ -117,13 +152,19 @@ def no_websocket() -> Refused:
     )
 
 
+def why_ungoverned(path: str) -> str:
+    """Return why a path below a version is not passed on; empty where nothing is known of it."""
+    first = path.strip("/").partition("/")[0]
+    return _UNGOVERNED.get(first, _LATER if path.startswith(_UNGOVERNED_BELOW) else "")
+
+
 def unknown_path(prefix: str, path: str) -> Refused:
     """Return the 404 of a path below a prefix, saying which kind of unknown it is."""
     shown = ascii(f"{prefix}{path[:100]}")
-    first = path.strip("/").partition("/")[0]
-    if first in _UNGOVERNED or path.startswith(_UNGOVERNED_BELOW):
+    why = why_ungoverned(path)
+    if why:
         return refusal(
-            f"{shown} is not governed yet, so it is not passed on; "
+            f"{shown} is not governed yet, so it is not passed on: {why}; "
             f"use chat/completions, responses or messages, or call the provider directly",
             code="endpoint_not_governed",
             status=404,

@@ -44,7 +44,7 @@ Reader = Callable[[Body], Wish]
 def read_chat(body: Body) -> Wish:
     """Read a body of ``/chat/completions``."""
     model = read_model(body)
-    stream = _read_stream(body)
+    stream = read_stream(body)
     limit = read_count(body, "max_completion_tokens")
     key = "max_completion_tokens"
     old_limit = read_count(body, "max_tokens")
@@ -63,7 +63,7 @@ def read_chat(body: Body) -> Wish:
 def read_responses(body: Body) -> Wish:
     """Read a body of ``/responses``."""
     model = read_model(body)
-    stream = _read_stream(body)
+    stream = read_stream(body)
     _refuse_conversation(body)
     if read_flag(body, "background") and not stream:
         raise refusal(
@@ -101,7 +101,8 @@ def read_count_responses(body: Body) -> Wish:
     return Wish(read_model(body), False, None, "max_output_tokens", LEAST_OUTPUT, 1)
 
 
-def _read_stream(body: Body) -> bool:
+def read_stream(body: Body) -> bool:
+    """Return ``stream``, without which there must be no ``stream_options``."""
     stream = read_flag(body, "stream")
     if "stream_options" in body and read_object(body, "stream_options") is not None and not stream:
         raise refusal(

@@ -23,6 +23,7 @@ _CONTENT: Final[Mapping[Surface, Sequence[str]]] = {
     "chat": ("model", "messages"),
     "responses": ("model", "instructions", "input", "previous_response_id"),
     "messages": ("model", "system", "messages"),
+    "gemini": ("systemInstruction", "system_instruction", "contents"),
 }
 
 
@@ -69,7 +70,7 @@ def _content_key(call: Call) -> bytes | None:
     fields = _CONTENT.get(call.surface)
     if fields is None:
         return None
-    digest = hashlib.sha256(f"{call.principal.agent}\0{call.surface}".encode())
+    digest = hashlib.sha256(f"{call.principal.agent}\0{call.surface}\0{call.model}".encode())
     for field in fields:
         value = call.body.raw(field)
         digest.update(b"\0-" if value is None else b"\0%d:%b" % (len(value), value))

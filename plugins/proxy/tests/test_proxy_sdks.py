@@ -377,5 +377,5 @@ async def test_a_cut_stream_is_a_lost_connection_for_the_sdk(proxy, gpt, claude)
 
 async def test_what_is_not_governed_is_not_found_for_the_sdk(gpt: openai.AsyncOpenAI, wire: Wire) -> None:
     with pytest.raises(openai.NotFoundError, match="not governed yet"):
-        await gpt.embeddings.create(model="m", input="Hi")
+        await gpt.files.list()
     assert len(wire.requests) == 1

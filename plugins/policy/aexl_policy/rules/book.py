@@ -90,5 +90,12 @@ def _checks(limits: Limits) -> list[Check]:
 
 
 def _check_no_stream(call: Call) -> None:
-    if call.stream or call.body.get("stream") is True:
-        raise denied("This agent may not stream. Set 'stream' to false.", "streaming_not_allowed", "stream")
+    key, how = "stream", "Set 'stream' to false"
+    if call.surface == "speech":  # sound always comes as it is made; only its events are a stream
+        key, how = "stream_format", "Set 'stream_format' to 'audio'"
+        streams = call.body.get(key) == "sse"
+    else:
+        streams = call.stream or call.body.get("stream") is True
+    if streams:
+        how = "Call generateContent" if call.surface == "gemini" else how
+        raise denied(f"This agent may not stream. {how}.", "streaming_not_allowed", key)

@@ -28,12 +28,17 @@ _TEXT_PARTS: Final = frozenset(
 )  # fmt: skip
 _MEDIA_ITEMS: Final = frozenset({"computer_call_output", "image_generation_call", "item_reference"})
 _GEMINI_DATA: Final = ("inlineData", "inline_data", "fileData", "file_data")
-_FIELDS: Final = ("messages", "input", "contents", "system", "systemInstruction", "system_instruction")
+_FIELDS: Final = (
+    "messages", "input", "contents", "content", "requests", "system", "systemInstruction", "system_instruction",
+)  # fmt: skip
+_PICTURES: Final = ("image", "images", "mask", "input_reference")
 _DEPTH: Final = 32
 
 
 def check_only_text(body: Body) -> None:
     """Raise a 403 that names the first part that is not text."""
+    for name in (*body.files, *(key for key in _PICTURES if key in body and body.raw(key) != b"null")):
+        raise denied(f"This agent may send text only, and {shown(name)} is none.", "vision_not_allowed", name)
     for key in _FIELDS:
         if key in body:
             value = body.get(key)

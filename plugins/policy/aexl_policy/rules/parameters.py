@@ -50,10 +50,33 @@ _GEMINI: Final = frozenset(
     {
         "model", "contents", "tools", "toolConfig", "safetySettings", "systemInstruction", "generationConfig",
         "cachedContent", "labels", "serviceTier", "store",
+        "tool_config", "safety_settings", "system_instruction", "generation_config", "cached_content", "service_tier",
+    }
+)  # fmt: skip
+_GEMINI_EMBEDDINGS: Final = frozenset(
+    {
+        "model", "content", "requests", "taskType", "title", "outputDimensionality", "embedContentConfig",
+        "task_type", "output_dimensionality", "embed_content_config",
+    }
+)  # fmt: skip
+_IMAGES: Final = frozenset(
+    {
+        "background", "complexity", "frame_count", "frame_duration_ms", "image", "image[]", "images",
+        "input_fidelity", "mask", "model", "moderation", "n", "output_compression", "output_format",
+        "partial_images", "prompt", "quality", "response_format", "safety_identifier", "size", "stream", "style",
+        "svg", "user",
+    }
+)  # fmt: skip
+_SPEECH: Final = frozenset({"input", "instructions", "model", "response_format", "speed", "stream_format", "voice"})
+_TRANSCRIPTIONS: Final = frozenset(
+    {
+        "chunking_strategy", "file", "include[]", "keywords[]", "known_speaker_names[]", "known_speaker_references[]",
+        "language", "languages[]", "model", "prompt", "response_format", "stream", "temperature",
+        "timestamp_granularities[]",
     }
 )  # fmt: skip
 _EMBEDDINGS: Final = frozenset({"model", "input", "dimensions", "encoding_format", "user"})
-_COUNT: Final = (_MESSAGES | _RESPONSES | {"personality"}) - {"stream", "max_tokens", "max_output_tokens"}
+_COUNT: Final = (_MESSAGES | _RESPONSES | _GEMINI | {"personality"}) - {"stream", "max_tokens", "max_output_tokens"}
 
 KNOWN: Final[Mapping[Surface, frozenset[str]]] = {
     "chat": frozenset(_CHAT),
@@ -62,7 +85,12 @@ KNOWN: Final[Mapping[Surface, frozenset[str]]] = {
     "messages": frozenset(_MESSAGES),
     "count": frozenset(_COUNT),
     "gemini": _GEMINI,
+    "gemini_embeddings": _GEMINI_EMBEDDINGS,
     "embeddings": _EMBEDDINGS,
+    "images": _IMAGES,
+    "speech": _SPEECH,
+    "transcriptions": _TRANSCRIPTIONS,
+    "moderations": frozenset({"model", "input"}),
 }
 """By surface; ``tools`` and ``stored`` have no body of their own to check."""
 

@@ -19,6 +19,7 @@ NO_JSON = Limits(json_mode=False)
 SMALL = Limits(models=("small-*",))
 HUNDRED = Limits(max_output_tokens=100)
 STRICT = Limits(strict=True)
+NO_STREAM = Limits(streaming=False)
 
 USER = {"role": "user", "content": "Hi"}
 IMAGE_URL = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
@@ -151,6 +152,11 @@ ROWS: list[tuple[Limits, Surface, dict[str, object], str | None]] = [
     (TEXT_ONLY, "embeddings", {"input": ["a", "b"]}, None),
     (TEXT_ONLY, "gemini", {"contents": [{"parts": [{"text": "x"}]}]}, None),
     (TEXT_ONLY, "gemini", {"contents": [{"parts": [{"inlineData": {"mimeType": "image/png", "data": ""}}]}]}, "vision_not_allowed"),
+    (TEXT_ONLY, "gemini_embeddings", {"content": {"parts": [{"text": "x"}]}}, None),
+    (TEXT_ONLY, "gemini_embeddings", {"content": {"parts": [{"inlineData": {"data": ""}}]}}, "vision_not_allowed"),
+    (TEXT_ONLY, "gemini_embeddings", {"requests": [{"content": {"parts": [{"fileData": {}}]}}]}, "vision_not_allowed"),
+    (TEXT_ONLY, "images", {"prompt": "x", "images": [{"file_id": "f"}]}, "vision_not_allowed"),
+    (TEXT_ONLY, "images", {"prompt": "x", "image": None}, None),
     (TEXT_ONLY, "gemini", {"contents": {"parts": [{"file_data": {"file_uri": "gs://a"}}]}}, "vision_not_allowed"),
     # JSON mode.
     (NO_JSON, "chat", {"response_format": {"type": "text"}}, None),
@@ -199,6 +205,14 @@ ROWS: list[tuple[Limits, Surface, dict[str, object], str | None]] = [
     (STRICT, "embeddings", {"prompt": "x"}, "unknown_parameter"),
     (STRICT, "gemini", {"contents": [], "safetySettings": []}, None),
     (STRICT, "gemini", {"messages": []}, "unknown_parameter"),
+    (STRICT, "gemini", {"system_instruction": {}}, None),
+    (STRICT, "images", {"prompt": "x", "size": "auto"}, None),
+    (STRICT, "speech", {"input": "x", "messages": []}, "unknown_parameter"),
+    (STRICT, "transcriptions", {"timestamp_granularities[]": ["word"]}, None),
+    (STRICT, "moderations", {"input": "x"}, None),
+    (NO_STREAM, "speech", {"input": "x", "stream_format": "audio"}, None),
+    (NO_STREAM, "speech", {"input": "x", "stream_format": "sse"}, "streaming_not_allowed"),
+    (NO_STREAM, "images", {"prompt": "x", "stream": True}, "streaming_not_allowed"),
 ]  # fmt: skip
 
 

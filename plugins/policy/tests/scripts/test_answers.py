@@ -87,12 +87,21 @@ def test_clean_text_is_one_short_line(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("surface", "expected"),
+    ("surface", "key", "expected"),
     [
-        ("chat", [(("model",), "m"), (("max_tokens",), 5), (("top_p",), 1)]),
-        ("count", [(("model",), "m")]),
-        ("gemini", [(("generationConfig", "maxOutputTokens"), 5), (("generationConfig", "topP"), 1)]),
+        ("chat", "max_tokens", [(("model",), "m"), (("max_tokens",), 5), (("top_p",), 1)]),
+        ("count", "max_tokens", [(("model",), "m")]),
+        (
+            "gemini",
+            "generationConfig.maxOutputTokens",
+            [(("generationConfig", "maxOutputTokens"), 5), (("generationConfig", "topP"), 1)],
+        ),
+        (
+            "gemini",
+            "generation_config.max_output_tokens",
+            [(("generation_config", "max_output_tokens"), 5), (("generation_config", "topP"), 1)],
+        ),
     ],
 )
-def test_a_patch_stands_where_the_dialect_has_it(surface: str, expected: list[object]) -> None:
-    assert places({"model": "m", "max_output_tokens": 5, "top_p": 1}, surface, "max_tokens") == expected
+def test_a_patch_stands_where_the_dialect_has_it(surface: str, key: str, expected: list[object]) -> None:
+    assert places({"model": "m", "max_output_tokens": 5, "top_p": 1}, surface, key) == expected
