@@ -76,11 +76,15 @@ class ProviderFailed(CallError):
         status: The HTTP status for the client: 502 or 504.
         charged: Whether the provider may have counted it: ``no`` when the request
             provably never left, else ``unknown``.
+        lasting: Asking this target again would end in the same way.
     """
 
-    def __init__(self, reason: str, *, code: str, status: int, charged: Literal["no", "unknown"]) -> None:
+    def __init__(
+        self, reason: str, *, code: str, status: int, charged: Literal["no", "unknown"], lasting: bool = False
+    ) -> None:
         super().__init__(reason, code=code, status=status)
         self.charged = charged
+        self.lasting = lasting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

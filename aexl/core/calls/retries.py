@@ -14,6 +14,7 @@ from typing import Final
 
 from aexl.api import Ending, Headers
 from aexl.core.calls.settlement import Course
+from aexl.errors import ProviderFailed
 
 BACKOFF: Final = 0.5
 """Seconds before the second round, at most; twice that before the third, and so on."""
@@ -26,7 +27,6 @@ _TARGETS_OWN: Final = frozenset({401, 402, 403, 404})
 _PASSING: Final = frozenset({408, 409, 425, 429})
 """What may be different a moment later; so may every status from 500 on."""
 
-_LASTING: Final = frozenset({"unsendable", "provider_key_missing"})
 _HOPELESS: Final = frozenset({"upstream_too_large"})
 
 
@@ -43,7 +43,8 @@ def judge(course: Course) -> Next:
     failure = course.failure
     match course.ending:
         case Ending.UNSENT:
-            return Next.ELSEWHERE if failure is not None and failure.code in _LASTING else Next.ANYWHERE
+            lasting = isinstance(failure, ProviderFailed) and failure.lasting
+            return Next.ELSEWHERE if lasting else Next.ANYWHERE
         case Ending.REJECTED:
             return _judge_status(course.reply.status if course.reply is not None else 500)
         case Ending.LOST | Ending.CUT:

@@ -98,7 +98,7 @@ class Course:
             number=number,
             target=self.target,
             ending=self.ending,
-            code="status" if self.failure is None else self.failure.code,
+            code=self.failure.code if self.failure is not None else "status",
             status=self.reply.status if self.reply else None,
             seconds=trio.current_time() - self.started,
             extra=extra,

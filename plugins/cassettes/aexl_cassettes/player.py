@@ -59,17 +59,21 @@ class Player:
         try:
             request, fingerprint = await trio.to_thread.run_sync(self._read, call, target)
         except Invalid as error:
-            raise _final(ProviderFailed(str(error), code="unsendable", status=502, charged="no")) from error
+            raise _final(
+                ProviderFailed(str(error), code="unsendable", status=502, charged="no", lasting=True)
+            ) from error
         found = self._shelf.take(fingerprint)
         if found is None:
             self._counts.missed += 1
             reason = await trio.to_thread.run_sync(self._shelf.explain, request, fingerprint)
-            raise _final(ProviderFailed(reason, code="cassette_miss", status=502, charged="no"))
+            raise _final(ProviderFailed(reason, code="cassette_miss", status=502, charged="no", lasting=True))
         try:
             tape = await trio.to_thread.run_sync(self._folder.read, found)
         except AexlError as error:
             reason = self._shelf.broken(found, error)
-            raise _final(ProviderFailed(reason, code="cassette_broken", status=502, charged="no")) from error
+            raise _final(
+                ProviderFailed(reason, code="cassette_broken", status=502, charged="no", lasting=True)
+            ) from error
         self._counts.replayed += 1
         await self._mark(found)
         return tape

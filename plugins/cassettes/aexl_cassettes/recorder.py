@@ -20,9 +20,6 @@ from aexl_cassettes.tape import FORMAT, Asked, End, Failure, Head, Piece, Tape
 
 logger = logging.getLogger("aexl.cassettes")
 
-OWN_FAILURES: Final = frozenset({"provider_key_missing", "unsendable"})
-"""Failures that are no exchange: the provider was never asked."""
-
 _FORGOTTEN: Final = frozenset({b"set-cookie", b"set-cookie2", b"proxy-authenticate", b"www-authenticate"})
 """Headers of an answer that may open something; a replay has none of them."""
 
@@ -94,8 +91,8 @@ class Take:
         self.end = End(after=self._after(), finished=reply.finished, usage=reply.usage, upstream_id=reply.upstream_id)
 
     def fail(self, error: ProviderFailed, reply: Reply | None = None) -> None:
-        """Note that the provider failed, before or while it answered."""
-        if error.code not in OWN_FAILURES:
+        """Note that the provider failed, before or while it answered; one that was not even asked made no exchange."""
+        if not error.lasting:
             usage = reply.usage if reply else None
             self.end = End(after=self._after(), failure=Failure.of(error), usage=usage)
 

@@ -122,7 +122,7 @@ def _body(call: Call, target: Target) -> object:
     try:
         value: object = msgspec.json.decode(data)
         msgspec.json.encode(value)
-    except (msgspec.MsgspecError, OverflowError, RecursionError):  # a number beyond 64 bits, say
+    except (msgspec.MsgspecError, OverflowError, RecursionError):  # a number out of range, say
         return data.decode()
     return data.decode() if _is_deep(value) else value
 

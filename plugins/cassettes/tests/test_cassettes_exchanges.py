@@ -80,7 +80,7 @@ async def test_a_failure_before_the_answer_is_recorded_and_comes_again(deck):
 
 
 async def test_a_missing_key_is_no_exchange_and_not_recorded(deck):
-    keyless = ProviderFailed("no key", code="provider_key_missing", status=502, charged="no")
+    keyless = ProviderFailed("no key", code="provider_key_missing", status=502, charged="no", lasting=True)
     with pytest.raises(ProviderFailed):
         await exchange(deck.recorder(FakeReply(refuses=keyless)))
 

@@ -186,7 +186,7 @@ def test_further_paths_and_patterns_can_be_left_out():
     assert fingerprint(bodies[0]) != fingerprint(bodies[1])
 
 
-@pytest.mark.parametrize("body", [b'{"n":123456789012345678901234567890}', b'{"n":' + b"[" * 300 + b"]" * 300 + b"}"])
+@pytest.mark.parametrize("body", [b'{"n":1e999}', b'{"n":' + b"[" * 300 + b"]" * 300 + b"}"])
 def test_a_body_that_cannot_be_taken_apart_is_compared_as_a_text(body):
     request = describe(make_call(body), make_target())
     assert request.body == body.decode()

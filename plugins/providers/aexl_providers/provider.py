@@ -91,6 +91,7 @@ class HttpProvider:
                 code="provider_key_missing",
                 status=502,
                 charged="no",
+                lasting=True,
             )
         return self._key
 

@@ -176,5 +176,9 @@ class RequestBuilder:
 
     def _unsendable(self, why: str) -> ProviderFailed:
         return ProviderFailed(
-            f"the call cannot be sent to {self._name!r}: {why}", code="unsendable", status=502, charged="no"
+            f"the call cannot be sent to {self._name!r}: {why}",
+            code="unsendable",
+            status=502,
+            charged="no",
+            lasting=True,
         )

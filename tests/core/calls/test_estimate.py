@@ -45,3 +45,14 @@ def test_a_json_answer_is_read_whole_wherever_it_was_split():
 
 def test_nothing_is_nothing():
     assert bound_output([]) == 0
+
+
+def test_geminis_function_calls_and_code_count():
+    call = b'{"candidates":[{"content":{"parts":[{"functionCall":{"name":"ab","args":{"x":"cd"}}},'
+    code = b'{"executableCode":{"language":"PYTHON","code":"efg"}}]}}]}'
+    assert bound_output([call + code]) == len("abcdPYTHONefg")  # all of a content counts
+
+
+def test_the_beginning_of_an_answer_that_is_no_stream_counts_whole():
+    data = b'[{"candidates":[{"content":{"parts":[{"text":"Hel'
+    assert bound_output([data]) == len(data)

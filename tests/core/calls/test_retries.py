@@ -188,6 +188,14 @@ async def test_a_target_without_the_key_is_not_asked_again_in_a_later_round(auto
     assert setting.asked == {"first": 1, "second": 2}
 
 
+async def test_a_target_that_would_fail_in_the_same_way_is_not_asked_again(autojump_clock):
+    lasting = ProviderFailed("no key", code="provider_key_missing", status=502, charged="no", lasting=True)
+    setting = Setting(rounds=2, first=[FakeReply(refuses=lasting)], second=[rejected(500), GOOD])
+    async with setting.running() as path, path.call(make_call()) as answer:
+        assert answer.status == 200
+    assert setting.asked == {"first": 1, "second": 2}
+
+
 @pytest.mark.parametrize(("asked", "tries"), [(b"10", 2), (b"11", 1)])
 async def test_the_provider_is_left_alone_as_long_as_it_asks_within_patience(autojump_clock, asked, tries):
     setting = Setting(rounds=2, patience=10.0, first=[rejected(429, (b"retry-after", asked)), GOOD])
