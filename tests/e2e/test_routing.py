@@ -51,7 +51,7 @@ MAY_BE_CHARGED = {"reset", "hang", "cut"}
 @pytest.fixture
 def routed(program):
     tables = (PRIMARY.format(name=name, provider=provider, model=model) for name, (provider, model) in WAYS.items())
-    program.configure(ROUTES.format(upstream=program.upstream.url, seconds=1.0) + "".join(tables))
+    program.configure(ROUTES.format(upstream=program.upstream.url, seconds=4.0) + "".join(tables))
     program.start()
     program.upstream.hold.clear()
     yield program
@@ -79,9 +79,9 @@ def show(program, execution):
             return found
 
 
-def breaker(program, provider, model):
+def measured(program, name, model):
     text = program.run("metrics").stdout
-    found = re.search(rf'aexl_target_breaker{{provider="{provider}",model="{re.escape(model)}"}} (\d)', text)
+    found = re.search(rf'{name}{{provider="[a-z]+",model="{re.escape(model)}"}} (\d+)', text)
     return None if found is None else int(found[1])
 
 
@@ -105,21 +105,25 @@ def test_the_call_succeeds_on_the_fallback_is_booked_once_and_every_attempt_is_i
 
 def test_the_breaker_opens_and_closes(routed):
     token = routed.agent()
-    asked = lambda: sum(body["model"] == "gpt.status-500" for body in routed.upstream.bodies())  # noqa: E731
+    asked = lambda: sum(body["model"] == "gpt.slow" for body in routed.upstream.bodies())  # noqa: E731
     for _ in range(4):
-        assert post(routed, token, "500", False).status_code == 200
+        assert post(routed, token, "hang", False).status_code == 200
     assert asked() == 2, "after two failures it is left alone"
-    assert breaker(routed, "openai", "gpt.status-500") == 2
-    [listed] = [model for model in routed.json("models", "list") if model["name"] == "500"]
-    assert listed["health"].startswith("left alone for")
-    problems = json.loads(routed.run("models", "check", "500", "--json", check=False).stdout)
-    assert any("left alone" in problem["problem"] for problem in problems)
-    end = time.monotonic() + 10
-    while breaker(routed, "openai", "gpt.status-500") != 1:
+    assert measured(routed, "aexl_target_breaker_opened_total", "gpt.slow") == 1
+    [listed] = [model for model in routed.json("models", "list") if model["name"] == "hang"]
+    assert re.match("left alone for|tried again", listed["health"])
+    problems = json.loads(routed.run("models", "check", "hang", "--json", check=False).stdout)
+    assert any(listed["health"].split(" after ")[1] in problem["problem"] for problem in problems)
+
+    routed.upstream.hold.set()  # it answers again
+    end = time.monotonic() + 20
+    while measured(routed, "aexl_target_breaker", "gpt.slow") == 2:
         assert time.monotonic() < end
-    assert post(routed, token, "500", False).status_code == 200
-    assert asked() == 3, "one call tried it again"
-    assert breaker(routed, "openai", "gpt.status-500") == 2
+    assert post(routed, token, "hang", False).status_code == 200
+    assert asked() == 3, "one call tried it"
+    assert measured(routed, "aexl_target_breaker", "gpt.slow") == 0
+    assert post(routed, token, "hang", False).status_code == 200
+    assert asked() == 4
 
 
 def test_a_stream_that_is_cut_after_a_byte_is_cut_for_the_client_and_not_asked_for_again(routed):
