@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: serve test test-long check format lint types unit faults mutants bench bench-startup wheel dist proof verify clean
+.PHONY: serve test test-long check format lint types unit faults mutants bench bench-startup wheel dist proof verify clean agents
 
 serve: $(READY)  ## run `aexl serve --demo`
 	$(BIN)/aexl serve --demo
@@ -32,11 +32,15 @@ test-long: $(READY) dist  ## crash exploration, soak, fuzzing, the executable bu
 faults: $(READY)  ## the fault list: each row, its tests, how many
 	$(BIN)/python tests/faults.py
 
+agents: $(READY)  ## install the agent CLIs that tests run, into build/agents: some 2 GB
+	tests/agents/install
+
 mutants: $(READY)  ## plant bugs one by one, and see the tests turn red
 	$(BIN)/python tests/mutants/run.py
 
 bench: $(READY)  ## what performance claims rest on
 	$(BIN)/python benchmarks/proxy.py
+	$(BIN)/python benchmarks/snapshots.py
 
 wheel: $(READY)  ## build the wheel, install it into an empty environment, and try it
 	$(BIN)/python tests/wheel.py

@@ -1,7 +1,8 @@
 """What plugins may import: records, interfaces, roles, money. No loop, no I/O.
 
 Everything public stands in ``__all__`` here; the modules below are where it lives.
-``aexl.api.sse`` (event streams) is imported by its own name by who needs it.
+``aexl.api.sse`` (event streams), ``aexl.api.runners`` (what agent CLIs are asked and tell), ``aexl.api.governed``
+(what a governed program finds in its environment) and ``aexl.api.tables`` are imported by their own names.
 """
 
 from aexl.api.accounts import Agent, AgentChange, NewAgent, Token, Window
@@ -63,7 +64,18 @@ from aexl.api.records import (
 )
 from aexl.api.roles import Accounts, Control, Executions, Journal, Models, Snapshots
 from aexl.api.trees import FileChange, MergeConflict, MergedSnapshot
-from aexl.api.work import BlobStore, ObjectId, Process, ProcessSpec, Runner, RunnerParser, Step, StepRun, StepType
+from aexl.api.work import (
+    BlobStore,
+    HostedRunner,
+    ObjectId,
+    Process,
+    ProcessSpec,
+    Runner,
+    RunnerParser,
+    Step,
+    StepRun,
+    StepType,
+)
 
 __all__ = [
     "ASGIApp",
@@ -101,6 +113,7 @@ __all__ = [
     "HealthCheck",
     "Hold",
     "Host",
+    "HostedRunner",
     "Journal",
     "Lease",
     "Limits",

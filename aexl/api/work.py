@@ -6,15 +6,21 @@ wait* are ordinary functions and run in the loop: no I/O, no locks, microseconds
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NewType, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, NewType, Protocol, runtime_checkable
 
 from aexl.api.calls import Named
 
 if TYPE_CHECKING:
     from trio.abc import ReceiveChannel
+
+    from aexl.api.host import Host
+    from aexl.api.runners import Asked, Decision, RunnerEvent, RunnerOutcome, RunnerRequest
+
+LINE_LIMIT: Final = 1024 * 1024
+"""Bytes; the longest line that comes in one piece unless a ``ProcessSpec`` says otherwise."""
 
 ObjectId = NewType("ObjectId", str)
 """The SHA-256 of an object's bytes: 64 lower-case hexadecimal digits."""
@@ -115,8 +121,11 @@ class ProcessSpec:
     Attributes:
         env: The whole environment; nothing is inherited.
         stdin: What the program reads; ``None`` for an empty one. Ignored when ``inherit`` is true.
+        converse: Standard input stays open after ``stdin``, for ``Process.send`` and ``Process.end_input``.
         inherit: The program uses the host's own standard streams (a terminal program).
-        files: Files to write before it starts, mode 0600.
+        folders: Folders to make before it starts where they are missing, mode 0700; they stay.
+        files: Files to write before it starts, mode 0600; they are removed when it has ended.
+        line_limit: Bytes; a longer line of output comes in pieces.
         cancel: Signals and the seconds of grace after each; then the whole tree is killed.
     """
 
@@ -124,9 +133,12 @@ class ProcessSpec:
     env: Mapping[str, str]
     cwd: Path
     stdin: bytes | None = None
+    converse: bool = False
     inherit: bool = False
+    folders: Sequence[Path] = ()
     files: Mapping[Path, str] = field(default_factory=dict)
     cancel: Sequence[tuple[int, float]] = ((15, 5.0),)
+    line_limit: int = LINE_LIMIT
 
 
 class Process(Protocol):
@@ -139,7 +151,7 @@ class Process(Protocol):
 
     @property
     def lines(self) -> ReceiveChannel[bytes]:
-        """Standard output, line by line, without line ends; a line of over 1 MiB comes in pieces."""
+        """Standard output, line by line, without line ends; a line over the limit comes in pieces."""
         ...
 
     @property
@@ -151,36 +163,85 @@ class Process(Protocol):
         """Send a signal to the program itself. Must not wait."""
         ...
 
+    async def send(self, data: bytes) -> None:
+        """Write to the program's standard input, after what the specification had for it; one task at a time.
+
+        Nothing happens where the program has closed its input, or ended.
+
+        Raises:
+            Invalid: If the specification did not say ``converse``, or the input has been ended.
+        """
+        ...
+
+    def end_input(self) -> None:
+        """End the program's standard input; doing it again is no error. Must not wait."""
+        ...
+
     async def wait(self) -> int:
         """Wait for the program to end; return its exit code, or minus the signal that ended it."""
         ...
 
 
 class RunnerParser(Protocol):
-    """Turns a CLI's output into events, without I/O, so that recordings test it."""
+    """Turns a CLI's output into events, without I/O, so that recordings test it. One for each run."""
 
-    def feed(self, line: bytes) -> Sequence[object]:
-        """Return the events of one line of standard output."""
+    @property
+    def concluded(self) -> bool:
+        """The protocol has said that the run is over: what the CLI still does is no more than end."""
         ...
 
-    def finish(self, status: int, stderr: str) -> object:
-        """Return the outcome, from the protocol first and the exit status second."""
+    def feed(self, data: bytes) -> Sequence[RunnerEvent]:
+        """Return the events of the next bytes of standard output, cut anywhere. Never raises."""
+        ...
+
+    def answer(self, asked: Asked, decision: Decision) -> bytes:
+        """Return what to write to the CLI's standard input.
+
+        Raises:
+            Invalid: If this CLI asks no questions.
+        """
+        ...
+
+    def finish(self, status: int, stderr: str) -> RunnerOutcome:
+        """Return the outcome, from the protocol first and the exit status second; call it once, at the end."""
         ...
 
 
 @runtime_checkable
 class Runner(Named, Protocol):
-    """An agent CLI, or something like one."""
+    """An agent CLI, or something like one.
+
+    One that needs no process is a ``HostedRunner`` as well; its ``launch`` is not called.
+    """
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What a step may ask of it; the rest is an error before anything runs."""
+        """What a step may ask of it, words of ``aexl.api.runners.Ability``; the rest is an error before anything runs."""
         ...
 
-    def launch(self, spec: object) -> ProcessSpec:
-        """Return how to start it."""
+    def launch(self, request: RunnerRequest) -> ProcessSpec:
+        """Return how to start it; looks at nothing but the request. Must not wait.
+
+        Raises:
+            Invalid: If it cannot honour the request; names the runner, what it cannot do, and what would do.
+        """
         ...
 
-    def parser(self, spec: object) -> RunnerParser:
-        """Return a parser for one run."""
+    def parser(self, request: RunnerRequest) -> RunnerParser:
+        """Return a parser for one run. Must not wait."""
+        ...
+
+
+@runtime_checkable
+class HostedRunner(Protocol):
+    """A runner may also have this method, to work inside the host instead of starting a process."""
+
+    async def run(
+        self, host: Host, request: RunnerRequest, tell: Callable[[RunnerEvent], Awaitable[None]]
+    ) -> RunnerOutcome:
+        """Do the work and tell what happens; may be cancelled anywhere.
+
+        Raises:
+            Invalid: If it cannot honour the request; nothing has run.
+        """
         ...

@@ -19,7 +19,13 @@ from program import AEXL, CONFIG, Program
 
 INSTALLED: Final = Path(__file__).parents[2] / "build" / "agents"
 
-FOLDERS: Final = (INSTALLED / "node_modules" / ".bin", INSTALLED / "llm" / "bin")
+FOLDERS: Final = (
+    INSTALLED / "node_modules" / ".bin",
+    INSTALLED / "gemini" / "node_modules" / ".bin",
+    INSTALLED / "opencode" / "node_modules" / ".bin",
+    INSTALLED / "llm" / "bin",
+    INSTALLED / "aider" / "bin",
+)
 
 INPUT, CACHED, OUTPUT = Decimal("0.1"), Decimal("0.05"), Decimal(100)
 """USD per million tokens of every model here: an answer has a limit, so that its length decides what a call holds."""

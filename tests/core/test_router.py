@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aexl.api import Mount
-from aexl.core.router import Router, check_scope, find_token, neutral_refusal
+from aexl.core.router import Router, check_scope, find_token, move_token, neutral_refusal
 from aexl.errors import Refused
 from aexl.testing.factories import make_principal
 
@@ -93,3 +93,19 @@ def test_retry_after_is_whole_seconds_and_never_too_early(wait, header):
     _, headers, _ = neutral_refusal(refused)
 
     assert dict(headers)[b"retry-after"] == header
+
+
+@pytest.mark.parametrize(
+    ("query", "left", "tokens"),
+    [
+        (b"alt=sse", b"alt=sse", []),
+        (b"alt=sse&key=t", b"alt=sse", [b"t"]),
+        (b"key=t&%6bey=t%2Fu&keys=1", b"keys=1", [b"t", b"t/u"]),
+        (b"key", b"", [b""]),
+    ],
+)
+def test_a_token_in_the_query_moves_to_the_headers(query, left, tokens):
+    scope = {"query_string": query, "headers": [(b"host", b"x")]}
+    move_token(scope, "key")
+    assert scope["query_string"] == left
+    assert scope["headers"] == [(b"host", b"x"), *((b"x-goog-api-key", token) for token in tokens)]

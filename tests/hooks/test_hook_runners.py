@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from aexl.api import Runner
+from aexl.api.runners import RunnerRequest, Text
 
 
-async def test_hook_runners(example, make_host):
+async def test_hook_runners(example, make_host, tmp_path):
     host = make_host({"shell": example["ShellPlugin"]})
     [runner] = host.registry.every("aexl_runners", Runner)
-    parser = runner.parser("echo hello")
-    async with host.spawn(runner.launch("echo hello")) as process:
-        lines = [event async for line in process.lines for event in parser.feed(line)]
+    request = RunnerRequest(prompt="echo hello", home=tmp_path / "home", cwd=tmp_path)
+    parser = runner.parser(request)
+    async with host.spawn(runner.launch(request)) as process:
+        events = [event async for line in process.lines for event in parser.feed(line + b"\n")]
         status = await process.wait()
 
-    assert lines == ["hello"]
-    assert parser.finish(status, "")["ok"]
+    assert events == [Text("hello\n")]
+    outcome = parser.finish(status, "")
+    assert (outcome.status, outcome.text) == ("completed", "hello\n")

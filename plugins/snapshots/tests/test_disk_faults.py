@@ -206,7 +206,7 @@ async def break_at_every(work, fault, once, points=None, first=1):
 @pytest.mark.parametrize("kind", WORKS)
 async def test_a_fault_at_some_operations_leaves_old_or_new(tmp_path, kind, fault):
     error, once = FAULTS[fault]
-    await break_at_every(kind(tmp_path), error, once, 4, first=1 + list(FAULTS).index(fault))
+    await break_at_every(kind(tmp_path), error, once, 2, first=1 + list(FAULTS).index(fault))
 
 
 @pytest.mark.long

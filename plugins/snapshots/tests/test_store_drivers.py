@@ -57,8 +57,10 @@ class TestBusyS3(BlobStoreConformance):
             yield open_it
 
 
-@pytest.mark.slow
+@pytest.mark.long
 class TestMoto(BlobStoreConformance):
+    """A second opinion on what S3 does; ``test_many_pushers`` asks it in every run."""
+
     @pytest.fixture
     def open_store(self, moto_url):
         async def open_it():

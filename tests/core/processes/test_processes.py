@@ -306,3 +306,45 @@ def _session(pid: int) -> int:
         return os.getsid(pid)
     except ProcessLookupError:
         return 0
+
+
+async def test_a_conversation_goes_on_until_the_input_is_ended(tmp_path):
+    script = 'while read -r line; do echo "heard $line"; done; echo end'
+    async with spawn(shell(script, tmp_path, stdin=b"one\n", converse=True)) as process:
+        assert await process.lines.receive() == b"heard one"
+        await process.send(b"two\n")
+        assert await process.lines.receive() == b"heard two"
+        process.end_input()
+        process.end_input()
+        assert [line async for line in process.lines] == [b"end"]
+        with pytest.raises(Invalid, match="has ended"):
+            await process.send(b"three\n")
+
+
+async def test_nothing_can_be_sent_to_a_program_that_was_not_to_converse(tmp_path):
+    async with spawn(shell("cat", tmp_path, stdin=b"one\n")) as process:
+        with pytest.raises(Invalid, match="has ended"):
+            await process.send(b"two\n")
+        assert [line async for line in process.lines] == [b"one"]
+
+
+async def test_what_is_sent_to_a_program_that_reads_no_more_is_dropped(tmp_path):
+    async with spawn(shell("exec <&-; echo closed; sleep 0.2", tmp_path, converse=True)) as process:
+        assert await process.lines.receive() == b"closed"
+        for _ in range(20):
+            await process.send(b"x" * 100_000)
+        assert await process.wait() == 0
+
+
+@pytest.mark.parametrize(("length", "pieces"), [(10, 1), (11, 2)])
+async def test_a_line_over_the_specifications_limit_comes_in_pieces(tmp_path, length, pieces):
+    async with spawn(shell(f"printf '%s\\n' {'x' * length}", tmp_path, line_limit=10)) as process:
+        assert len([line async for line in process.lines]) == pieces
+
+
+async def test_folders_are_made_and_stay(tmp_path):
+    folder = tmp_path / "home" / "deep"
+    async with spawn(shell("test -d home/deep && touch home/deep/kept", tmp_path, folders=[folder, folder])) as process:
+        assert await process.wait() == 0
+    assert (folder / "kept").exists()
+    assert folder.stat().st_mode & 0o777 == 0o700

@@ -1,0 +1,1 @@
+"""Pipelines: declared chains of steps around agents."""

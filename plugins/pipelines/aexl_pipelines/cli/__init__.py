@@ -1,0 +1,1 @@
+"""``aexl pipeline``."""

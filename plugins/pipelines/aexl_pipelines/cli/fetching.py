@@ -1,0 +1,97 @@
+"""What a pipeline takes from elsewhere: pinned files of the web, and snapshots. Both are kept by their hash."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from aexl.api import ObjectId, Session, Snapshots
+from aexl.errors import Invalid, Unavailable
+
+LARGEST: Final = 1 << 20
+"""Bytes, as of any pipeline file."""
+_MOST_MOVES: Final = 5
+_SECONDS: Final = 30.0
+
+
+class Fetcher:
+    """Gets files, once: what has been fetched lies in ``cache`` of the home, and is checked each time."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._cache = session.home / "cache"
+
+    def fetch(self, url: str, sha256: str) -> str:
+        """Return the text behind an ``https`` address.
+
+        Raises:
+            Unavailable: If it cannot be had.
+            Invalid: If its bytes have another hash, are too many, or are not UTF-8.
+        """
+        path = self._cache / "pipelines" / sha256
+        data = path.read_bytes() if path.is_file() else b""
+        if hashlib.sha256(data).hexdigest() != sha256:
+            data = _download(url)
+            found = hashlib.sha256(data).hexdigest()
+            if found != sha256:
+                raise Invalid(f"{url} has the hash {found}, not {sha256}; look at what changed before you pin it anew")
+            _keep(path, data)
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise Invalid(f"{url} is not UTF-8 (byte {error.start})") from error
+
+    def snapshot(self, id: str) -> Path:
+        """Return a folder with a snapshot's files, those of the host's own store.
+
+        Raises:
+            NotFound: If there is no such snapshot.
+            Unavailable: If nobody keeps snapshots.
+        """
+        folder = self._cache / "snapshots" / id
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._session.ask(Snapshots, lambda snapshots: snapshots.materialize(ObjectId(id), str(folder), force=True))
+        return folder
+
+
+def _download(url: str) -> bytes:
+    import httpx
+
+    try:
+        with httpx.Client(timeout=_SECONDS) as client:
+            for _ in range(_MOST_MOVES + 1):
+                if not url.startswith("https://"):
+                    raise Invalid(f"{url} is not https")
+                with client.stream("GET", url) as answer:
+                    if answer.has_redirect_location:
+                        url = str(answer.url.join(answer.headers["location"]))
+                        continue
+                    answer.raise_for_status()
+                    return _read(url, answer)
+    except httpx.HTTPError as error:
+        raise Unavailable(f"{url} cannot be fetched: {error}") from error
+    raise Unavailable(f"{url} leads on and on")
+
+
+def _read(url: str, answer: object) -> bytes:
+    import httpx
+
+    assert isinstance(answer, httpx.Response)
+    data = bytearray()
+    for chunk in answer.iter_bytes():
+        data += chunk
+        if len(data) > LARGEST:
+            raise Invalid(f"{url} has more than {LARGEST} bytes")
+    return bytes(data)
+
+
+def _keep(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+    Path(name).replace(path)

@@ -1,0 +1,133 @@
+"""What the tables cannot say of the language, in chapters of Markdown. Lists in ``{[name]}`` come from the code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+CHAPTERS: Final[Mapping[str, str]] = {
+    "Pipelines": """\
+A pipeline is a YAML file that says which steps run around an agent's answer, in which order, and what follows from what they say.
+`aexl pipeline validate` checks one, `show` and `graph` show it, `spec` prints this page, `init` begins one.
+The files of ail are read as they are, in their early and their current spellings.
+
+```yaml
+version: "1"
+pipeline:
+  - id: invocation
+    prompt: "{{ step.invocation.prompt }}"
+  - id: tests
+    if: if_code_changed
+    context:
+      shell: make test
+    on_result:
+      - exit_code: any
+        action: pause_for_human
+        message: "The tests fail: {{ step.tests.result }}"
+  - id: review
+    skill: ail/code_review
+```
+
+A JSON Schema for editors is [pipeline.schema.json](pipeline.schema.json); `aexl pipeline spec schema` prints it.""",
+    "In short": """\
+A pipeline file is YAML: 'pipeline:' is a list of steps, each with an 'id' and exactly one of prompt, skill, pipeline,
+action, context, do_while, for_each, use. Steps run in order. Texts may hold {{ names }}. 'condition:' takes
+LEFT operator RIGHT with == != contains starts_with ends_with matches; 'if:' takes a full expression with and, or, not,
+< <= > >=, in, is empty. In a line of shell write {{ name | quote }}. Unknown keys are errors, but for x-* and meta.""",
+    "Where files are found": """\
+`--pipeline` takes a path, or a name that `aexl pipeline list` shows.
+Without it the first of {[discovery]} counts, in the current folder or, within a project (a folder with `.git`, `aexl.toml` or `.aexl`), in the nearest folder above it; then `pipelines/default.yaml` in `$AEXL_HOME`.
+With none of them a run is the invocation alone.
+
+Paths in a file are relative to that file, `~/` is the home.
+A file has at most 1 MiB, 60,000 keys and values (what an alias repeats counted again) and 60 levels.
+YAML is that of version 1.2: `yes` and `on` are texts. A key that stands twice, a tag and a second document are errors.""",
+    "Problems": """\
+Every problem of a file, and of the files that it names, is reported at once: file, line, column, what is wrong, what to write instead.
+`validate` ends with exit code 3 if there is one.
+Unknown keys are errors everywhere; `x-…` and `meta` are yours at the top of the file and in steps.""",
+    "Prompts": """\
+A text, or, where it begins with `./`, `../`, `~/` or `/`, the path of a file that has it.
+A text such as `/review this` is no path unless there is such a file.
+
+The step `invocation` is the human's prompt and the agent's first answer; a file that does not declare it has it all the same, with the file's `defaults`.""",
+    "Templates": """\
+`{{ name }}` puts a value in; see *Names*.
+A name that has no value is an error, never an empty text, unless it says `default`:
+
+| filter | what it does |
+|---|---|
+| `default("text")`, `default(inline: text)` | stands in for a missing value |
+| `default(file: ./text.md)` | the same, from a file |
+| `json` | the value as JSON |
+| `quote` | the value as one word of a shell line |
+
+Single braces are braces. Two braces are written `{{ "{{" }}`.
+What is put in is not looked at again.
+
+**Shell lines.** A value in a line of shell must say `quote`: `grep {{ inputs.word | quote }} notes.txt`. It is handed over as a variable, quotes around it or not, so nothing in it is ever run. `env:` is the other way: `env: {WORD: "{{ inputs.word }}"}` and `grep "$WORD" notes.txt`.
+In ail's files (`.ail.yaml`, `*.ail.yaml`, below `.ail/`, and what they inherit or call) the braces of a `context` line mean nothing to us, as they mean nothing to ail, and the names in an `append_system_prompt` line are handed over in the same safe way.""",
+    "Conditions": """\
+`condition:`, `expression:` and `exit_when:` have ail's grammar: {[named]}, or `LEFT operator RIGHT`.
+Operators are looked for outside of braces in this order: `matches`, `starts_with`, `ends_with`, `contains` (with space on both sides), `!=`, `==`.
+Both sides are templates, quotes around the right one are taken off. `==` and `!=` compare without the space around; `contains`, `starts_with` and `ends_with` take no notice of case.
+`and`, `or`, `<` and parentheses are texts like any other here.
+What a skipped step did not say is an empty text.""",
+    "Expressions": """\
+`if:`, `exit_if:` and `if:` in `on_result` have the full grammar:
+
+```text
+any        = all ("or" all)*
+all        = inverse ("and" inverse)*
+inverse    = "not" inverse | relation
+relation   = value [ ("==" | "!=" | "<" | "<=" | ">" | ">=") value
+                   | ["not"] ("in" | "contains" | "starts_with" | "ends_with") value
+                   | ["not"] "matches" /pattern/flags
+                   | "is" ["not"] "empty" ]
+value      = number | "text" | 'text' | true | false | null | [value, ...] | name | (any)
+```
+
+A name goes on with dots and `[0]` into JSON answers. {[named]} are values too.
+A text that is a number equals, and is ordered with, numbers; other texts are ordered as texts; anything else has no order, which is an error.
+False are `false`, `null`, `0`, blank texts and empty lists and mappings.
+Patterns are RE2's: linear time, no look-around, no back-references; flags `i`, `m`, `s`.""",
+    "Actions": """\
+A step's `action` is one of {[actions]}.
+`join` waits for the steps in `depends_on` and answers with what they said: each under its id, or, with an `output_schema`, a JSON object by id.
+`modify_output` shows a person the last answer, and `{{ step.ID.modified }}` is what they made of it.
+Gates are closed when nobody can answer, unless the run says otherwise.""",
+    "Order": """\
+Steps run one after the other. An `async` step begins when the steps before it have ended and so has all that it depends on; the list goes on meanwhile. A step may name the values of a branch only if it, or a step before it, depends on that branch.
+
+`before` and `then` are chains: steps before and after one, in its place.
+Their entries are `STEP::before::0`, `STEP::then::0` or, with an id, `STEP::then::ID`.
+Loops nest up to 8 deep, pipelines call one another up to 16 deep.""",
+    "Inheritance": """\
+`FROM: ./base.yaml` makes a file one that is another with changes.
+`FROM: snapshot:ID/PATH` takes a file of a snapshot, `FROM: https://…#sha256=HASH` one from the web whose bytes have that hash.
+
+| in the heir's `pipeline:` | what happens to the base |
+|---|---|
+| `disable: TARGET` | the step is gone |
+| `override: TARGET` and a step | the step does this instead; its id stays |
+| `run_before: TARGET`, `run_after: TARGET` and a step | the step stands beside the target |
+| a step | it comes last |
+
+They happen in this order. A target is an id, or a path into a loop or chain: `loop::fix`, `review::then::0`. Heirs of heirs may name all of them.
+A step with `required: true` cannot be disabled or overridden, nor can what it is in.
+`defaults` and `budget` are merged field by field (`tools` as a whole), `pipelines`, `providers`, `inputs`, `outputs`, `secrets` and `meta` name by name; the heir wins. An entry of `pipelines` that has hooks changes the base's, any other replaces it.
+
+`aexl pipeline show --resolved` prints the result with the file and line that each line comes from; it is a pipeline file that means the same.""",
+    "Skills": """\
+A skill is a folder with a `SKILL.md` of the Agent Skills standard: a front matter with `name` and `description`, then instructions.
+Its text goes to the model. Nothing in it is run or filled in but `$ARGUMENTS` (the last answer, or `with: {arguments: …}`) and `$NAME` or `${NAME}` for the other values of `with:`; what has no place in the text comes after it.
+
+`skill: ./folder/` names one by path. A name is looked for among those that come with aexl, then in the project's {[project_skills]}, then in {[home_skills]}.
+
+{[skills]}""",
+    "Runners": """\
+A runner is the way to an agent: `runner:` of a step, of `defaults`, or `--runner`.
+An option that a runner cannot honour is an error before anything runs: `tools`, `sampling`, `system_prompt`, `resume` and `output_schema` are never dropped.
+Runners of plugins are named like ours.""",
+}
+"""By title, in the order of the page."""

@@ -1,0 +1,1 @@
+"""Conditions and expressions: read with positions, checked before anything runs, evaluated on plain values."""
