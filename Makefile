@@ -32,8 +32,8 @@ test-long: $(READY) dist  ## crash exploration, soak, fuzzing, the executable bu
 faults: $(READY)  ## the fault list: each row, its tests, how many
 	$(BIN)/python tests/faults.py
 
-agents: $(READY)  ## install the agent CLIs that tests run, into build/agents: some 2 GB
-	tests/agents/install
+agents: $(READY)  ## install every agent CLI that tests run, into build/agents: some 2 GB
+	tests/agents/install all
 
 mutants: $(READY)  ## plant bugs one by one, and see the tests turn red
 	$(BIN)/python tests/mutants/run.py

@@ -8,7 +8,6 @@ import subprocess
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-import httpx
 import pytest
 import trio
 from agent_model import FINAL, USAGE, AgentModel
@@ -17,6 +16,7 @@ from desk import FOLDERS, KEYS, Desk, answer_cost, needs, running_with, wait_unt
 from aexl.api import Upstream, Usage
 from aexl.api.governed import Access
 from aexl.api.runners import (
+    Ability,
     Asked,
     Decision,
     RunnerEvent,
@@ -24,6 +24,7 @@ from aexl.api.runners import (
     RunnerOutcome,
     RunnerRequest,
     RunnerSession,
+    Sampling,
     Text,
     ToolPolicy,
     ToolUse,
@@ -43,10 +44,11 @@ MODELS: Final = {
     "opencode": "gpt-5.5",
     "aider": "gpt-4o-mini",
     "llm": "gpt-4o-mini",
+    "gemini": "gpt-5.5",  # translated: the server's models are anybody's
     "http": "gpt-5.5",
 }
 
-TOOL_USERS = [pytest.param(cli, marks=needs(cli)) for cli in ("claude", "codex", "opencode")]
+TOOL_USERS = [pytest.param(cli, marks=needs(cli)) for cli in ("claude", "codex", "opencode", "gemini")]
 ALL = [*TOOL_USERS, *(pytest.param(cli, marks=needs(cli)) for cli in ("aider", "llm"))]
 
 COMMANDS: Final = ["printf 'made by an agent' > made.txt", "env > env.txt; cat made.txt"]
@@ -202,7 +204,7 @@ def test_a_session_is_resumed_in_its_own_home(runs: Runs, model: AgentModel, cli
     assert b"And again." in model.requests[-1][3]
 
 
-@pytest.mark.parametrize("cli", TOOL_USERS)
+@pytest.mark.parametrize("cli", TOOL_USERS[:3])
 def test_a_session_is_forked(runs: Runs, model: AgentModel, cli: str) -> None:
     first = runs.run(cli)
     forked = runs.run(cli, session=RunnerSession(kind="fork", id=first.session, before=first.totals))
@@ -281,23 +283,56 @@ def test_an_answer_is_held_to_a_schema(runs: Runs, model: AgentModel, cli: str) 
     assert (outcome.status, outcome.structured) == ("completed", {"name": "bob"}), outcome
 
 
-@pytest.mark.parametrize("cli", [*TOOL_USERS[1:2]])
-def test_codex_in_mode_read_writes_nothing(runs: Runs, model: AgentModel, cli: str) -> None:
+@pytest.mark.parametrize("cli", TOOL_USERS)
+def test_in_mode_read_it_writes_nothing(runs: Runs, model: AgentModel, cli: str) -> None:
     model.commands = COMMANDS[:1]
     runs.run(cli, tools=ToolPolicy(mode="read"))
 
+    assert model.requests
     assert not (runs.desk.work / "made.txt").exists()
 
 
-@needs("gemini")
-def test_gemini_completes_where_the_server_speaks_its_dialect(runs: Runs, model: AgentModel) -> None:
-    headers = {"x-goog-api-key": runs.access.token}
-    body: dict[str, object] = {"contents": []}
-    answer = httpx.post(f"{runs.desk.url}/v1beta/models/none:generateContent", json=body, headers=headers)
-    if "there is no model" not in answer.text:
-        pytest.skip("the server does not serve Gemini's dialect")
-    model.commands = COMMANDS[:1]
-    outcome = runs.run("gemini", model="gpt-5.5")
+@pytest.mark.parametrize("cli", [*TOOL_USERS, *ALL[4:]])
+def test_system_prompts_reach_the_model(runs: Runs, model: AgentModel, cli: str) -> None:
+    capabilities = TABLE[cli].capabilities
+    replaced = {"system": "Be a poet-4711."} if Ability.SYSTEM_REPLACE in capabilities else {}
+    added = {"append_system": ("Rhyme-4712.",)} if Ability.SYSTEM_APPEND in capabilities else {}
+    outcome = runs.run(cli, **replaced, **added)
 
-    assert (outcome.status, outcome.text) == ("completed", FINAL), outcome
-    assert (runs.desk.work / "made.txt").exists()
+    assert outcome.status == "completed", outcome
+    body = model.requests[-1][3]
+    assert (b"poet-4711" in body, b"Rhyme-4712" in body) == (bool(replaced), bool(added))
+
+
+@needs("opencode")
+def test_opencode_samples_as_it_is_told(runs: Runs, model: AgentModel) -> None:
+    assert runs.run("opencode", sampling=Sampling(temperature=0.25, top_p=0.5)).status == "completed"
+
+    body = model.bodies()[-1]
+    assert (body["temperature"], body["top_p"]) == (0.25, 0.5)
+
+
+@needs("llm")
+def test_llm_samples_as_it_is_told(runs: Runs, model: AgentModel) -> None:
+    sampling = Sampling(temperature=0.25, top_p=0.5, max_tokens=77)
+    assert runs.run("llm", sampling=sampling).status == "completed"
+
+    body = model.bodies()[-1]
+    assert (body["temperature"], body["top_p"]) == (0.25, 0.5)
+    assert 77 in (body.get("max_tokens"), body.get("max_completion_tokens"))
+
+
+@pytest.mark.parametrize("cli", TOOL_USERS[:2])
+def test_thinking_reaches_the_model(runs: Runs, model: AgentModel, cli: str) -> None:
+    assert runs.run(cli, sampling=Sampling(thinking=0.2)).status == "completed"
+
+    assert b'"effort":"low"' in model.requests[-1][3].replace(b" ", b"")
+
+
+@pytest.mark.parametrize("cli", [TOOL_USERS[0], TOOL_USERS[3]])
+def test_a_limit_of_turns_holds(runs: Runs, model: AgentModel, cli: str) -> None:
+    model.commands = ["true"] * 9
+    outcome = runs.run(cli, limits=RunnerLimits(turns=3, wall=60))
+
+    assert len(model.requests) <= 4
+    assert (outcome.status, outcome.error and outcome.error.kind) == ("limit", "turns"), outcome

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ pytestmark = [pytest.mark.slow]
 
 CLAUDE = ("claude", "-p", "--output-format", "json", "--permission-mode", "bypassPermissions", "--model")
 CODEX = ("codex", "--disable", "plugins", "exec", "--json", "--skip-git-repo-check", "-s", "danger-full-access", "-m")
+
+GEMINI = ("gemini", "--skip-trust", "--output-format", "json", "--approval-mode", "yolo", "-p", "Do it.", "-m")
 
 CHAT_ONLY = '\n[translation.speaks]\nopenai = ["chat"]\n'
 BY_RESPONSES = '\n[translation.prefer]\nopenai = "responses"\n'
@@ -89,3 +92,17 @@ def test_codex_works_on_claude(desk: Desk, model: AgentModel) -> None:
 
     check_run(desk, model, done, MESSAGES)
     assert told(done) == [FINAL]
+
+
+@needs("gemini")
+@pytest.mark.parametrize(("name", "asked"), [("gpt-5.5", CHAT), ("claude-opus-4-8", MESSAGES)])
+@pytest.mark.usefixtures("commands")
+def test_gemini_cli_works_on_models_of_others(desk: Desk, model: AgentModel, name: str, asked: str) -> None:
+    settings = Path(desk.environ["HOME"], ".gemini", "settings.json")
+    settings.parent.mkdir()
+    settings.write_text(json.dumps({"security": {"auth": {"selectedType": "gemini-api-key"}}}))
+    desk.agent()
+    done = desk.govern(*GEMINI, name)
+
+    assert FINAL in done.stdout, done.stdout + done.stderr
+    check_run(desk, model, done, asked)

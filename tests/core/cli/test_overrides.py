@@ -34,7 +34,7 @@ def test_settings_add_up_and_the_later_one_wins():
 
 @pytest.mark.parametrize("setting", ["", "serve", "serve=1", "=1", "a.b=1\nc.d=2", "a b.c=1"])
 def test_what_is_no_setting_is_refused(setting):
-    with pytest.raises(Invalid, match="--set takes TABLE.KEY=VALUE"):
+    with pytest.raises(Invalid, match=r"--set takes TABLE\.KEY=VALUE"):
         read_settings([setting])
 
 

@@ -80,8 +80,9 @@ class _Checker:
             here = replace(
                 scope,
                 known=known,
-                unfinished=(scope.unfinished - ids) | (ids - ended[step.id] - later.keys()),
-                later=scope.later | later.keys(),
+                unfinished=(scope.unfinished - ids)
+                | (ids - ended[step.id] - later.keys() if branching else frozenset()),
+                later=scope.later | later.keys() if scope.later else later.keys(),
             )
             self._step(step, here)
             if previous is not None:
@@ -120,7 +121,7 @@ class _Checker:
             self.names(body.matrix, scope, step)
             axes = frozenset(body.matrix or ()) | {"item", "index", "total", body.variable}
             self.list(body.steps, replace(scope, loop=axes | (scope.loop or frozenset())))
-        own = replace(scope, known={**scope.known, step.id: step})
+        own = replace(scope, extra={**scope.extra, step.id: step})
         for name in step.__struct_fields__:
             if name == "body" and isinstance(body, DoWhileBody | ForEachBody):
                 continue
@@ -128,7 +129,8 @@ class _Checker:
                 after = name in {"on_result", "message"}
                 self.names(getattr(step, name), own if after else scope, step)
         self._others(step, own)
-        scope = _with(scope, step)
+        if step.then:
+            scope = _with(scope, step)
         for entry in step.then:
             self._step(entry, scope)
             scope = _with(scope, entry)
@@ -158,7 +160,7 @@ class _Checker:
 
 
 def _with(scope: Scope, step: Step) -> Scope:
-    return replace(scope, known={**scope.known, **dict(_all_names([step]))})
+    return replace(scope, extra={**scope.extra, **dict(_all_names([step]))})
 
 
 def _all_names(steps: Sequence[Step]) -> Iterator[tuple[str, Step | None]]:
@@ -188,9 +190,8 @@ def _references(value: object, origins: Origins) -> Iterator[tuple[Reference, Pl
 
     match value:
         case Template():
-            for each in value.substitutions:
-                if isinstance(each.value, Reference) and each.default is None:
-                    yield each.value, at(each.value.offset)
+            for reference in value.references:
+                yield reference, at(reference.offset)
         case NamedCondition() | TextCondition() | PatternCondition():
             for reference, offset in _names_in(value):
                 yield reference, at(offset)

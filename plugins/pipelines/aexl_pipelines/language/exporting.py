@@ -20,7 +20,6 @@ from aexl_pipelines.language.expressions.tree import (
     Negation,
     Word,
 )
-from aexl_pipelines.language.model import Part
 from aexl_pipelines.language.planning import format_condition
 from aexl_pipelines.language.problems import Place
 from aexl_pipelines.language.templates import Template
@@ -47,7 +46,7 @@ def as_data(value: object) -> object:
             return format_expression(value)
         case Pattern() | Place():
             return str(value)
-        case Part():
+        case msgspec.Struct():
             return _struct(value)
         case Mapping():
             return {name: as_data(each) for name, each in value.items()}
@@ -57,7 +56,7 @@ def as_data(value: object) -> object:
             return value
 
 
-def _struct(value: Part) -> dict[str, object]:
+def _struct(value: msgspec.Struct) -> dict[str, object]:
     found: dict[str, object] = {}
     kind = type(value).__name__
     if kind.endswith(("Body", "Matcher")) or kind in {"Question", "ExitCode", "Always"}:

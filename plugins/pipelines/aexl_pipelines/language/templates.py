@@ -76,8 +76,8 @@ class Template:
 
     @property
     def references(self) -> Iterator[Reference]:
-        """The names in it."""
-        return (each.value for each in self.substitutions if isinstance(each.value, Reference))
+        """The names in it that must have a value: those without a default."""
+        return (each.value for each in self.substitutions if isinstance(each.value, Reference) and each.default is None)
 
     def render(self, values: Mapping[str, object]) -> str:
         """Return the text with every value in its place.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -73,11 +74,12 @@ class Scope:
         unfinished: Branches that nothing has waited for here.
         later: Steps that come later in the same list.
         loop: Names below ``for_each``, where there is one around.
+        extra: Names that count at this place only, and before ``known``.
     """
 
     known: Mapping[str, Step | None]
     unfinished: frozenset[str] = frozenset()
-    later: frozenset[str] = frozenset()
+    later: AbstractSet[str] = frozenset()
     inputs: frozenset[str] = frozenset()
     secrets: frozenset[str] = frozenset()
     loop: frozenset[str] | None = None
@@ -136,18 +138,23 @@ def _explain_declared(reference: Reference, declared: frozenset[str], what: str)
 
 
 def _explain_step(reference: Reference, scope: Scope) -> tuple[str, str] | None:
-    names = {**scope.extra, **scope.known}
     parts = [str(part) for part in reference.parts[1:]]
     for length in range(len(parts), 0, -1):
         name = ".".join(parts[:length])
-        if name in names:
-            return _explain_field(name, names[name], parts[length:])
+        if name in scope.extra:
+            return _explain_field(name, scope.extra[name], parts[length:])
+        if name in scope.known:
+            return _explain_field(name, scope.known[name], parts[length:])
         if name in scope.unfinished:
             return f"the step {name!r} may still run here", f"add {name!r} to 'depends_on'"
         if name in scope.later:
             return f"the step {name!r} runs later than this", ""
     name = parts[0] if parts else ""
-    hint = suggest(name, [*names, *scope.unfinished, *scope.later]) if name else "write step.ID.response"
+    hint = (
+        suggest(name, [*scope.extra, *scope.known, *scope.unfinished, *scope.later])
+        if name
+        else "write step.ID.response"
+    )
     return f"there is no step {name[:60]!r}", hint
 
 

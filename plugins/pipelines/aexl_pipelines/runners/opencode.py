@@ -55,7 +55,6 @@ class OpencodeRunner:
             Ability.MODE_READ,
             Ability.MODE_EDIT,
             Ability.MODE_ALL,
-            Ability.TURNS,
             Ability.TEMPERATURE,
             Ability.TOP_P,
             Ability.USAGE,
@@ -132,7 +131,6 @@ def _agent(request: RunnerRequest) -> dict[str, object]:
         "prompt": request.system,
         "temperature": request.sampling.temperature,
         "top_p": request.sampling.top_p,
-        "steps": request.limits.turns,
     }
     return {key: value for key, value in values.items() if value is not None}
 
@@ -140,9 +138,11 @@ def _agent(request: RunnerRequest) -> dict[str, object]:
 def _provider(access: Access, model: str) -> dict[str, object]:
     """Declare the model, which the CLI's catalogue may not know."""
     provider, _, name = model.partition("/")
-    declared: dict[str, object] = {name: {"name": name, "limit": {"context": _CONTEXT, "output": _OUTPUT}}}
     if provider != _PROVIDER:
         return {provider: {"models": {name: {}}}}
+    # A model that does not say that it samples is asked for nothing of the kind.
+    limit = {"context": _CONTEXT, "output": _OUTPUT}
+    declared = {name: {"name": name, "temperature": True, "tool_call": True, "limit": limit}}
     options = {"baseURL": access.v1, "apiKey": "{env:AEXL_TOKEN}"}
     own = {"npm": "@ai-sdk/openai-compatible", "name": "aexl", "options": options, "models": declared}
     return {_PROVIDER: own}

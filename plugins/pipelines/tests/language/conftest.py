@@ -35,8 +35,8 @@ def finder():
 def load(tmp_path, disk, finder):
     """Load a text as if it stood in ``tmp_path``, under a name of its own."""
 
-    def load_text(text, name="p.yaml", dialect="aexl", **options):
-        return load_source(Source(name, text, tmp_path, tmp_path / name, dialect), disk, finder, **options)
+    def load_text(text, name="p.yaml", dialect="aexl", folder=tmp_path, **options):
+        return load_source(Source(name, text, folder, folder / name, dialect), disk, finder, **options)
 
     return load_text
 

@@ -169,7 +169,7 @@ def test_a_base_may_be_a_file_of_a_snapshot(tmp_path):
     (kept / "flows").mkdir(parents=True)
     (kept / "flows/base.yaml").write_text("pipeline: [{id: a, prompt: ./a.md}]\n")
     (kept / "flows/a.md").write_text("from the snapshot")
-    files = DiskFiles(tmp_path, tmp_path, snapshot=lambda id: kept)
+    files = DiskFiles(tmp_path, tmp_path, snapshot=lambda name: kept)
     text = f"FROM: snapshot:{'a' * 64}/flows/base.yaml\n"
     loaded = load_source(Source("p.yaml", text, tmp_path), files)
 
@@ -265,7 +265,7 @@ step_fields = st.fixed_dictionaries(
 
 @given(st.lists(step_fields, min_size=1, max_size=4), st.data())
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 def test_any_pipeline_with_hooks_resolves_to_a_file_that_means_the_same(as_tree, fields, data):
     here = Path("/nowhere")

@@ -10,6 +10,7 @@ from aexl_pipelines.language.discovery import choose, find_all, find_default, fi
 from aexl_pipelines.language.drawing import draw_dot, draw_mermaid, draw_terminal
 from aexl_pipelines.language.exporting import as_data
 from aexl_pipelines.language.inputs import bind_inputs
+from aexl_pipelines.language.matching import Result, first_branch
 from aexl_pipelines.language.ordering import settled, waits
 from aexl_pipelines.language.planning import plan_pipeline
 from aexl_pipelines.language.problems import Report
@@ -151,6 +152,52 @@ def test_answers_are_held_against_schemas_fences_stripped():
     assert "failed to compile" in schema_problem({"pattern": "(?=a)"})
     assert mismatch({"type": "object"}, {"type": "array"})
     assert mismatch({}, {"type": "array"}) is None
+
+
+@pytest.mark.parametrize(
+    ("branch", "result", "expected"),
+    [
+        ("contains: ''", Result(), True),
+        ("contains: ok", Result(answer="All OK"), True),
+        ("starts_with: no", Result(answer=" No."), True),
+        ("is_empty: true", Result(answer=" \n"), True),
+        ("is_empty: false", Result(answer=" \n"), False),
+        ("exit_code: any", Result(exit_code=3), True),
+        ("exit_code: any", Result(exit_code=0), False),
+        ("exit_code: 0", Result(exit_code=0), True),
+        ("exit_code: any", Result(), False),
+        ("matches: /a.c/i", Result(answer="xABC"), True),
+        ("field: v.x\n        equals: 1", Result(answer='```\n{"v": {"x": 1.0}}\n```'), True),
+        ("field: v\n        in: [a, b]", Result(answer='{"v": "b"}'), True),
+        ("field: v\n        is_empty: true", Result(answer="no json"), True),
+        ("field: v\n        equals: null", Result(answer="no json"), False),
+        ("equals: [1]", Result(answer="[1]"), True),
+        ("equals: yes it is", Result(answer="yes it is\n"), True),
+        ('expression: "{{ step.a.exit_code }} == 1"', Result(), True),
+        ("if: step.a.exit_code > 0", Result(), True),
+        ("always: true", Result(), True),
+    ],
+)
+def test_a_branch_fits_as_its_matcher_says(load, branch, result, expected):
+    step = (
+        load(
+            f"pipeline:\n  - id: a\n    context: {{shell: x}}\n    on_result:\n      - action: break\n        {branch}\n"
+        )
+        .unwrap()
+        .steps[0]
+    )
+    assert (first_branch(step.on_result, result, {"step": {"a": {"exit_code": 1}}}) is not None) is expected
+
+
+def test_the_mapping_with_an_input_schema_asks_about_the_input(load):
+    text = (
+        "pipeline:\n  - id: a\n    prompt: x\n    input_schema: {type: object, properties: {k: {}}}\n"
+        "    on_result: {field: k, equals: 2, if_true: break, if_false: {action: abort_pipeline}}\n"
+    )
+    branches = load(text).unwrap().steps[0].on_result
+    for value, action in ((2, "break"), (3, "abort_pipeline")):
+        result = Result(answer='{"k": 9}', checked_input={"k": value})
+        assert first_branch(branches, result, {}).action == action
 
 
 def test_the_order_in_which_files_are_found(tmp_path):

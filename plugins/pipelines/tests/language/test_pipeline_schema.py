@@ -19,6 +19,7 @@ from aexl_pipelines.language.vocabulary.files import FILE, RECORDS
 from aexl_pipelines.language.words import PARTS, is_part
 from aexl_pipelines.language.writing import write_tree
 
+FOLDER = Path(__file__).parent / "files"
 REFERENCE = Path(__file__).parents[4] / "docs" / "reference"
 
 
@@ -128,7 +129,7 @@ def grown(inner):
     return st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=4)
 
 
-keys = st.sampled_from(sorted({key.name for record in RECORDS for key in record.keys}) + ["x-a", "typo", ""])
+keys = st.sampled_from([*sorted({key.name for record in RECORDS for key in record.keys}), "x-a", "typo", ""])
 leaves = st.one_of(
     st.none(),
     st.booleans(),
@@ -162,7 +163,7 @@ leaves = st.one_of(
     st.dictionaries(keys, st.recursive(leaves, grown, max_leaves=25), max_size=6),
     st.lists(st.dictionaries(keys, st.recursive(leaves, grown, max_leaves=12), max_size=6), max_size=3),
 )
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_tree_is_a_pipeline_or_problems_with_places_and_never_a_crash(as_tree, load, validator, root, steps):
     text = write_tree(as_tree({**root, "pipeline": steps, "version": "1"}))
     loaded = load(text)
@@ -173,3 +174,42 @@ def test_any_tree_is_a_pipeline_or_problems_with_places_and_never_a_crash(as_tre
     if loaded.pipeline is not None:
         assert list(validator.iter_errors(value_of(text))) == []
         json.dumps(value_of(text))
+
+
+def _places(value, path=()):
+    yield path
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _places(inner, (*path, key))
+
+
+def _replaced(value, path, new):
+    if not path:
+        return new
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = _replaced(copy[path[0]], path[1:], new)
+    return copy
+
+
+@given(
+    st.sampled_from(["current/everything.yaml", "own/additions.yaml"]),
+    st.randoms(use_true_random=False),
+    leaves | grown(leaves),
+)
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+def test_a_file_with_anything_put_anywhere_is_a_pipeline_or_problems(
+    as_tree, load, validator, whole, name, random, new
+):
+    value = whole(name)
+    path = random.choice(list(_places(value))[1:])
+    changed = _replaced(value, path, new)
+    loaded = load(write_tree(as_tree(changed)), folder=FOLDER / name.split("/")[0])
+    if not loaded.problems:
+        assert list(validator.iter_errors(changed)) == []
+    assert all(problem.place.line >= 1 for problem in loaded.problems)
+
+
+@pytest.fixture(scope="module")
+def whole():
+    values = {name: value_of((FOLDER / name).read_text()) for name in ("current/everything.yaml", "own/additions.yaml")}
+    return values.__getitem__

@@ -323,7 +323,6 @@ def test_opencode_gets_what_is_asked_for(table, make_request):
         system="Be a poet.",
         tools=ToolPolicy(allow=("bash(git *)",), deny=("bash(git push*)", "webfetch"), mode="edit"),
         sampling=Sampling(temperature=0.5, top_p=0.9),
-        limits=RunnerLimits(turns=4),
     )
     spec = table["opencode"].launch(request)
     config = json.loads(spec.env["OPENCODE_CONFIG_CONTENT"])
@@ -331,7 +330,7 @@ def test_opencode_gets_what_is_asked_for(table, make_request):
     assert (pairs(spec.argv)["--session"], pairs(spec.argv)["--agent"]) == (["ses_1"], ["aexl"])
     assert "--fork" in spec.argv
     agent = config["agent"]["aexl"]
-    assert (agent["prompt"], agent["temperature"], agent["top_p"], agent["steps"]) == ("Be a poet.", 0.5, 0.9, 4)
+    assert (agent["prompt"], agent["temperature"], agent["top_p"]) == ("Be a poet.", 0.5, 0.9)
     assert config["permission"] == {
         "edit": "allow",
         "bash": {"*": "deny", "git *": "allow", "git push*": "deny"},

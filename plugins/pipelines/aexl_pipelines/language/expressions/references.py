@@ -105,6 +105,12 @@ def look_up(reference: Reference, values: Mapping[str, object]) -> object:
     return found
 
 
+def look_up_in(value: object, parts: Sequence[str | int]) -> tuple[bool, object]:
+    """Return whether a JSON value has a field, and the field."""
+    found = _walk(value, parts)
+    return (False, None) if found is _NOTHING else (True, found)
+
+
 class _Nothing:
     pass
 
