@@ -336,3 +336,19 @@ def test_a_limit_of_turns_holds(runs: Runs, model: AgentModel, cli: str) -> None
 
     assert len(model.requests) <= 4
     assert (outcome.status, outcome.error and outcome.error.kind) == ("limit", "turns"), outcome
+
+
+SHELLS: Final = {"claude": "Bash", "opencode": "bash", "gemini": "run_shell_command"}
+
+
+@pytest.mark.parametrize("cli", [TOOL_USERS[0], *TOOL_USERS[2:]])
+def test_what_is_allowed_runs_and_what_is_denied_does_not_whatever_the_mode(
+    runs: Runs, model: AgentModel, cli: str
+) -> None:
+    model.commands = COMMANDS[:1]
+    made = runs.desk.work / "made.txt"
+    runs.run(cli, tools=ToolPolicy(deny=(SHELLS[cli],), mode="all"))
+    assert not made.exists()
+
+    outcome = runs.run(cli, tools=ToolPolicy(allow=(SHELLS[cli],)), home=runs.desk.home.parent / "other")
+    assert (outcome.status, made.exists()) == ("completed", True), outcome

@@ -41,15 +41,11 @@ class DiskFiles:
         """Return a regular file's text; see ``Files``."""
         name = self.name_of(path)
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            data = _read_regular(path, name, limit)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise NotFound(f"there is no file {name}") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError) as error:  # a path with a null character in it is a ValueError
             raise Unavailable(f"the file {name} cannot be read: {getattr(error, 'strerror', None) or error}") from error
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise Invalid(f"{name} is not a file")
-            data = file.read(limit + 1)
         if len(data) > limit:
             raise Invalid(f"the file {name} has more than {limit} bytes")
         try:
@@ -73,3 +69,17 @@ class DiskFiles:
         if self._snapshot is None:
             raise Unavailable(f"there are no snapshots here: {id}")
         return self._snapshot(id)
+
+
+def _read_regular(path: Path, name: str, limit: int) -> bytes:
+    """Return the bytes of a file, one more than the limit at most; waits for no pipe's writer."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise Invalid(f"{name} is not a file")
+        data = bytearray()
+        while len(data) <= limit and (piece := os.read(descriptor, limit + 1 - len(data))):
+            data += piece
+        return bytes(data)
+    finally:
+        os.close(descriptor)

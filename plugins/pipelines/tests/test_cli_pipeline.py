@@ -9,13 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from aexl.api import Snapshots
+from aexl.errors import Invalid, Unavailable
 from aexl.testing.host import FakeHost
 from aexl.testing.session import FakeSession, run_command
 from aexl.testing.snapshots import FakeSnapshots
 from aexl_pipelines.cli.app import app
+from aexl_pipelines.cli.fetching import LARGEST, Fetcher
 from aexl_pipelines.cli.start import read_templates
 
 FILES = Path(__file__).parent / "language" / "files"
@@ -165,6 +168,42 @@ def test_a_base_of_a_snapshot_comes_from_who_keeps_snapshots(run, folder, host, 
     host.services[Snapshots] = snapshots
     assert run("validate").code == 0, run("validate").err
     assert "snapshot:" in run("show", "--resolved").out
+
+
+def test_a_download_is_bounded_pinned_and_stays_on_https(host):
+    text = "pipeline: []\n"
+    wanted = hashlib.sha256(text.encode()).hexdigest()
+    asked = []
+
+    def answer(request):
+        asked.append(str(request.url))
+        match request.url.path:
+            case "/moved":
+                return httpx.Response(302, headers={"location": "/there"})
+            case "/down":
+                return httpx.Response(302, headers={"location": "http://e.org/there"})
+            case "/round":
+                return httpx.Response(302, headers={"location": "/round"})
+            case "/large":
+                return httpx.Response(200, content=b"x" * (LARGEST + 1))
+            case "/there":
+                return httpx.Response(200, text=text)
+            case _:
+                return httpx.Response(404)
+
+    fetcher = Fetcher(FakeSession(host), lambda: httpx.Client(transport=httpx.MockTransport(answer)))
+    assert fetcher.fetch("https://e.org/moved", wanted) == text
+    assert fetcher.fetch("https://e.org/moved", wanted) == text
+    assert asked == ["https://e.org/moved", "https://e.org/there"]
+    for path, error, message in (
+        ("down", Invalid, "is not https"),
+        ("round", Unavailable, "leads on and on"),
+        ("large", Invalid, "more than"),
+        ("there", Invalid, "has the hash"),
+        ("absent", Unavailable, "404"),
+    ):
+        with pytest.raises(error, match=message):
+            fetcher.fetch(f"https://e.org/{path}", "0" * 64)
 
 
 @pytest.mark.slow

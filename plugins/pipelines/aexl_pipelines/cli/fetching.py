@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aexl.api import ObjectId, Session, Snapshots
 from aexl.errors import Invalid, Unavailable
+
+if TYPE_CHECKING:
+    import httpx
 
 LARGEST: Final = 1 << 20
 """Bytes, as of any pipeline file."""
@@ -20,9 +24,10 @@ _SECONDS: Final = 30.0
 class Fetcher:
     """Gets files, once: what has been fetched lies in ``cache`` of the home, and is checked each time."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, open_client: Callable[[], httpx.Client] | None = None) -> None:
         self._session = session
         self._cache = session.home / "cache"
+        self._open_client = open_client or _open_client
 
     def fetch(self, url: str, sha256: str) -> str:
         """Return the text behind an ``https`` address.
@@ -34,7 +39,7 @@ class Fetcher:
         path = self._cache / "pipelines" / sha256
         data = path.read_bytes() if path.is_file() else b""
         if hashlib.sha256(data).hexdigest() != sha256:
-            data = _download(url)
+            data = self._download(url)
             found = hashlib.sha256(data).hexdigest()
             if found != sha256:
                 raise Invalid(f"{url} has the hash {found}, not {sha256}; look at what changed before you pin it anew")
@@ -56,30 +61,32 @@ class Fetcher:
         self._session.ask(Snapshots, lambda snapshots: snapshots.materialize(ObjectId(id), str(folder), force=True))
         return folder
 
+    def _download(self, url: str) -> bytes:
+        import httpx
 
-def _download(url: str) -> bytes:
+        try:
+            with self._open_client() as client:
+                for _ in range(_MOST_MOVES + 1):
+                    if not url.startswith("https://"):
+                        raise Invalid(f"{url} is not https")
+                    with client.stream("GET", url) as answer:
+                        if answer.has_redirect_location:
+                            url = str(answer.url.join(answer.headers["location"]))
+                            continue
+                        answer.raise_for_status()
+                        return _read(url, answer)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unavailable(f"{url} cannot be fetched: {error}") from error
+        raise Unavailable(f"{url} leads on and on")
+
+
+def _open_client() -> httpx.Client:
     import httpx
 
-    try:
-        with httpx.Client(timeout=_SECONDS) as client:
-            for _ in range(_MOST_MOVES + 1):
-                if not url.startswith("https://"):
-                    raise Invalid(f"{url} is not https")
-                with client.stream("GET", url) as answer:
-                    if answer.has_redirect_location:
-                        url = str(answer.url.join(answer.headers["location"]))
-                        continue
-                    answer.raise_for_status()
-                    return _read(url, answer)
-    except httpx.HTTPError as error:
-        raise Unavailable(f"{url} cannot be fetched: {error}") from error
-    raise Unavailable(f"{url} leads on and on")
+    return httpx.Client(timeout=_SECONDS)
 
 
-def _read(url: str, answer: object) -> bytes:
-    import httpx
-
-    assert isinstance(answer, httpx.Response)
+def _read(url: str, answer: httpx.Response) -> bytes:
     data = bytearray()
     for chunk in answer.iter_bytes():
         data += chunk

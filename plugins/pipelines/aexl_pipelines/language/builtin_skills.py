@@ -1,4 +1,4 @@
-"""The four skills that come with aexl, under the names that ail's files use. Pure."""
+"""The skills that come with aexl: ail's four, and the two more that its description names. Pure."""
 
 from __future__ import annotations
 
@@ -57,6 +57,30 @@ $ARGUMENTS
 """
 
 
+_REFACTOR: Final = """\
+Take repetition out of the work below without changing what it does.
+
+Look for the same thing written twice, values that should have one home, and branches that are one case. Do not join
+what is alike by chance, do not add layers for a future that nobody asked for, and keep public names as they are.
+Change little at a time and run the tests after each change if you can. End with what you changed and why it is the
+same as before.
+
+The work:
+
+$ARGUMENTS
+"""
+_COMPARE: Final = """\
+Compare the answers below, which different models gave to the same request.
+
+Say where they agree, where they contradict one another and which of them is right there, and what only one of them
+saw. Judge what they say, not how they say it. End with the best answer, made of what is right in each.
+
+The answers:
+
+$ARGUMENTS
+"""
+
+
 def _own(name: str, description: str, body: str) -> Skill:
     return Skill(name=name, description=description, body=body)
 
@@ -68,6 +92,12 @@ BUILT_IN: Final[Mapping[str, Skill]] = {
         _own("ail/test_writer", "Write tests for the last answer's work.", _TESTS),
         _own("ail/security_audit", "Look for what could be exploited; says VULNERABILITY if anything is.", _SECURITY),
         _own("ail/janitor", "Condense the last answer to what is needed to go on.", _JANITOR),
+        _own(
+            "ail/dry_refactor",
+            "Take repetition out of the last answer's work without changing what it does.",
+            _REFACTOR,
+        ),
+        _own("ail/model-compare", "Compare what several models answered.", _COMPARE),
     )
 }
 """By name; ``aexl/code_review`` and so on are the same."""

@@ -113,7 +113,7 @@ Loops nest up to 8 deep, pipelines call one another up to 16 deep.""",
 | `run_before: TARGET`, `run_after: TARGET` and a step | the step stands beside the target |
 | a step | it comes last |
 
-They happen in this order. A target is an id, or a path into a loop or chain: `loop::fix`, `review::then::0`. Heirs of heirs may name all of them.
+They happen in this order, however they are written; what is beside a disabled step stays. A target is an id, or a path into a loop or chain: `loop::fix`, `review::then::0`. Heirs of heirs may name all of them.
 A step with `required: true` cannot be disabled or overridden, nor can what it is in.
 `defaults` and `budget` are merged field by field (`tools` as a whole), `pipelines`, `providers`, `inputs`, `outputs`, `secrets` and `meta` name by name; the heir wins. An entry of `pipelines` that has hooks changes the base's, any other replaces it.
 

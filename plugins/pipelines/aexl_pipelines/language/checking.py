@@ -21,16 +21,9 @@ from aexl_pipelines.language.expressions.tree import (
     Negation,
     Word,
 )
-from aexl_pipelines.language.model import (
-    Branch,
-    DoWhileBody,
-    ForEachBody,
-    Part,
-    Pipeline,
-    PipelineBody,
-    Step,
-)
+from aexl_pipelines.language.model import Branch, DoWhileBody, ForEachBody, Pipeline, PipelineBody, Step
 from aexl_pipelines.language.ordering import check_order, settled
+from aexl_pipelines.language.parts import Part
 from aexl_pipelines.language.problems import Place, Report
 from aexl_pipelines.language.schemas import mismatch
 from aexl_pipelines.language.templates import Template
@@ -70,6 +63,7 @@ class _Checker:
         names = {step.id: dict(_all_names([step])) for step in steps}
         branching = any(step.async_ for step in steps)
         known = dict(scope.known)
+        extra = {name: step for name, step in scope.extra.items() if name not in ids}
         later = dict.fromkeys(step.id for step in steps)
         previous: Step | None = None
         for step in steps:
@@ -80,6 +74,7 @@ class _Checker:
             here = replace(
                 scope,
                 known=known,
+                extra=extra,
                 unfinished=(scope.unfinished - ids)
                 | (ids - ended[step.id] - later.keys() if branching else frozenset()),
                 later=scope.later | later.keys() if scope.later else later.keys(),
@@ -107,6 +102,8 @@ class _Checker:
             seen.setdefault(step.id, step.place)
 
     def _step(self, step: Step, scope: Scope) -> None:
+        self._chain(step.before)
+        self._chain(step.then)
         for entry in step.before:
             self._step(entry, scope)
             scope = _with(scope, entry)
@@ -134,6 +131,16 @@ class _Checker:
         for entry in step.then:
             self._step(entry, scope)
             scope = _with(scope, entry)
+
+    def _chain(self, entries: Sequence[Step]) -> None:
+        """Report what a chain, which runs in order, does not know."""
+        seen: set[str] = set()
+        for entry in entries:
+            if entry.async_ or entry.depends_on:
+                self._report.problem(entry.place, "the entries of a chain run in order: no 'async', no 'depends_on'")
+            if entry.path in seen:
+                self._report.problem(entry.place, f"the id {entry.id[:60]!r} is taken in this chain")
+            seen.add(entry.path)
 
     def _others(self, step: Step, scope: Scope) -> None:
         """Check steps that are named outside of templates."""

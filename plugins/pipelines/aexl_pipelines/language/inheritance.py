@@ -19,6 +19,7 @@ _BY_NAME: Final = ("pipelines", "providers", "inputs", "outputs", "secrets", "me
 _BY_FIELD: Final = ("defaults", "budget")
 _WHOLE: Final = ("tools",)
 _CHAINS: Final = ("before", "then")
+_ORDER: Final = {"disable": 0, "override": 1, "run_before": 2, "run_after": 2}
 _LOOPS: Final = ("do_while", "for_each")
 
 
@@ -32,6 +33,7 @@ class _Slot:
     after: list[AnyNode] = field(default_factory=list)
     gone: bool = False
     changed: bool = False
+    lost: bool = False
     inner: dict[str, list[_Slot]] = field(default_factory=dict)
 
 
@@ -95,19 +97,17 @@ def _merge_steps(old: AnyNode | None, new: AnyNode, report: Report) -> AnyNode:
         return new if old is None else old  # what is wrong with it is said where it is read
     slots = _slots(old, "") if old is not None else []
     by_path = {slot.path: slot for slot in _all_slots(slots)}
-    plain: list[AnyNode] = []
+    plain = [item for item in new.items if not _hooks_of(item)]
+    hooked = [item for item in new.items if isinstance(item, Fields) and _hooks_of(item)]
     seen: dict[tuple[str, str], Scalar] = {}
-    for item in new.items:
+    for item in sorted(hooked, key=lambda each: _ORDER[_hooks_of(each)[0]]):
         hooks = _hooks_of(item)
-        if not hooks or not isinstance(item, Fields):
-            plain.append(item)
-            continue
         if len(hooks) > 1:
             report.problem(
                 item.keys[hooks[1]].place, f"a step is one hook, not {' and '.join(hooks)}", "make two entries of it"
             )
-            continue
-        _apply(hooks[0], item, by_path, seen, report)
+        else:
+            _apply(hooks[0], item, by_path, seen, report)
     place = old if isinstance(old, Items) else new
     return Items(place.source, place.line, place.column, (*_rebuilt(slots), *plain))
 
@@ -131,6 +131,9 @@ def _apply(
     if (hook, target) in seen:
         report.problem(place, f"{hook}: {target} stands here twice", f"the first is in line {seen[hook, target].line}")
         return
+    if slot.lost:
+        report.problem(place, f"the step {target[:60]!r} is gone with what it was in, by another hook of this file")
+        return
     assert isinstance(target_node, Scalar)
     seen[hook, target] = target_node
     body = item.without(hook)
@@ -152,6 +155,8 @@ def _replace(hook: str, slot: _Slot, body: Fields, item: Fields, report: Report)
         if _is_required(inner.node):
             report.problem(item.place, f"the step {inner.path!r} is required: an heir cannot {hook} it")
             return
+    for lost in _all_slots([each for chain in slot.inner.values() for each in chain]):
+        lost.lost = True
     if hook == "disable":
         for key, _ in body:
             report.problem(key.place, f"'disable' takes nothing away but the step; {key.text[:60]!r} has no place here")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from aexl.errors import Invalid
-from aexl_pipelines.language.model import Input
+from aexl_pipelines.language.parts import Input
 from aexl_pipelines.language.problems import suggest
 
 _TRUE: Final = {"true", "yes", "on", "1"}

@@ -49,7 +49,7 @@ class Loaded:
         tree: The resolved tree, which ``writing`` prints; ``None`` if the file is no mapping.
         paths: The nodes of the tree that are paths, and what they lead to.
         spelled: The nodes of ail's files that are spelled otherwise in aexl's.
-        children: The files that steps call, each loaded as well; their problems are among these.
+        children: The file itself and those that steps call, each loaded; their problems are among these.
         layers: The files that it was made of, the base last.
     """
 
@@ -62,6 +62,10 @@ class Loaded:
     dropped: int = 0
     children: Mapping[Path, Pipeline] = field(default_factory=dict)
     layers: tuple[str, ...] = ()
+
+    def child(self, file: str) -> Pipeline | None:
+        """Return the pipeline of a ``PipelineTarget.file``; ``None`` for a path that was not known when this was loaded."""
+        return self.children.get(_canonical(Path(file)))
 
     def unwrap(self) -> Pipeline:
         """Return the pipeline.
@@ -148,6 +152,8 @@ class _Loader:
             folder=str(source.folder) if source.folder is not None else None,
         )
         check_pipeline(pipeline, self._report, reader.origins)
+        if source.path is not None:
+            self._children[_canonical(source.path)] = pipeline
         self._load_children(reader, source, trail)
         return pipeline, tree
 
@@ -172,9 +178,7 @@ class _Loader:
                 continue
             child = self.open(path, place, ail=source.dialect == "ail")
             if child is not None:
-                pipeline, _ = self._load(child, own)
-                if pipeline is not None:
-                    self._children[path] = pipeline
+                self._load(child, own)
 
     def _loop_steps(self, path: Path, place: Place, reader: Reader) -> tuple[Step, ...]:
         """Return the steps of the file that is a loop's body."""

@@ -14,7 +14,8 @@ from aexl_pipelines.language.expressions.parsing import parse_expression
 from aexl_pipelines.language.expressions.patterns import read_literal
 from aexl_pipelines.language.expressions.references import parse_reference
 from aexl_pipelines.language.kinds import INVALID, Schema, Text
-from aexl_pipelines.language.model import PipelineTarget, Prompt
+from aexl_pipelines.language.model import PipelineTarget
+from aexl_pipelines.language.parts import Prompt
 from aexl_pipelines.language.problems import Code, Place, suggest
 from aexl_pipelines.language.reader import PATH_BEGINNINGS, Reader, kind_error
 from aexl_pipelines.language.shell import bare_substitutions

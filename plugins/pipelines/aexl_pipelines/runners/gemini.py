@@ -22,6 +22,8 @@ _MODES: Final = {"read": "default", "edit": "auto_edit", "all": "yolo"}
 _ATTEMPTS: Final = 2
 """Of a model call, the first one counted; ten are its own choice."""
 
+_SHELL: Final = "run_shell_command"
+
 _ALLOW, _DENY = 900, 999
 """Priorities of rules: what is denied is denied whatever else says."""
 
@@ -142,5 +144,9 @@ def _environment(request: RunnerRequest, files: Mapping[Path, str]) -> dict[str,
 def _rule(pattern: str, decision: str, priority: int) -> str:
     """Return a rule of its policy files, for ``tool`` or ``run_shell_command(git status)``."""
     tool, bracket, rest = pattern.partition("(")
-    prefix = f"commandPrefix = {compact(rest.removesuffix(')'))}\n" if bracket else ""
-    return f'[[rule]]\ntoolName = {compact(tool)}\n{prefix}decision = "{decision}"\npriority = {priority}\n'
+    values: dict[str, object] = {"toolName": tool, "decision": decision, "priority": priority}
+    if bracket:
+        values["commandPrefix"] = rest.removesuffix(")")
+    elif tool == _SHELL and decision == "allow":
+        values["allowRedirection"] = True  # all commands are allowed; of a prefix, `>` would still ask
+    return "\n".join(["[[rule]]", *(f"{key} = {compact(value)}" for key, value in values.items()), ""])

@@ -107,6 +107,10 @@ def test_defaults_merge_field_by_field_and_tools_as_a_whole(inherit):
         ("pipeline: [{disable: first, run_after: first}]", "a step is one hook"),
         ("pipeline: [{disable: first, prompt: x}]", "'disable' takes nothing away but the step"),
         ("pipeline: [{run_after: first, id: last, prompt: x}]", "the id 'last' is taken"),
+        (
+            "pipeline: [{run_after: 'loop::fix', id: y, prompt: x}, {override: loop, prompt: x}]",
+            "heir.yaml:2:24: the step 'loop::fix' is gone with what it was in",
+        ),
     ],
 )
 def test_a_hook_that_cannot_be_is_a_problem(inherit, text, expected):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from aexl_pipelines.language.expressions.formatting import format_expression
-from aexl_pipelines.language.model import Always, ExitCode, PromptBody, Question, Retry, ShellBody, SkillBody
+from aexl_pipelines.language.model import Always, ExitCode, PromptBody, Question, ShellBody, SkillBody
+from aexl_pipelines.language.parts import Retry
 from aexl_pipelines.language.problems import InvalidPipeline
 
 VALID = [
@@ -109,7 +110,9 @@ def test_a_relative_path_is_relative_to_its_file_and_files_called_are_loaded(fil
 
     assert plan.system_prompt.template.source.startswith("Write tests for")
     assert plan.append_system_prompt[2].file.endswith("prompts/tests.md")
-    assert [path.name for path in loaded.children] == ["child.yaml"]
+    sub = next(step for step in loaded.unwrap().steps if step.id == "sub")
+    assert loaded.child(sub.body.target.file).steps[0].id == "only"
+    assert sorted(path.name for path in loaded.children) == ["child.yaml", "everything.yaml"]
 
 
 def test_braces_in_a_line_of_shell_of_an_ail_file_are_braces(files_folder, load_path):
@@ -219,7 +222,9 @@ def test_a_slash_alone_makes_no_path(load):
 def test_a_file_that_calls_itself_is_loaded_once(tmp_path, load_path):
     path = tmp_path / "self.yaml"
     path.write_text("pipeline:\n  - id: again\n    if: last_response is empty\n    pipeline: ./self.yaml\n")
-    assert load_path(path).problems == ()
+    loaded = load_path(path)
+    assert loaded.problems == ()
+    assert loaded.child(loaded.pipeline.steps[0].body.target.file) is loaded.pipeline
 
 
 def test_a_loop_whose_body_is_its_own_file_ends_with_a_problem(tmp_path, load_path):
@@ -243,3 +248,22 @@ def test_arguments_of_a_step_of_a_plugin_are_checked_where_it_is_known(problems)
         "1:20: no plugin has a step type 'cuont'; did you mean 'count'?"
     ]
     assert problems("pipeline: [{id: a, use: count, with: {}}]", step_types=types) == ["1:32: n: is missing"]
+
+
+def test_what_is_no_readable_file_is_a_problem_and_nothing_waits(tmp_path, load_path):
+    import os
+
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "round").symlink_to("round")
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+    (tmp_path / "large").write_bytes(b"x" * ((1 << 20) + 1))
+    (tmp_path / "most").write_bytes(b"x" * (1 << 20))
+    names = ["pipe", "folder", "round", "bytes", "large", "absent", "folder/x/y", "nul\\0"]
+    steps = "".join(f'  - {{id: "s{number}", prompt: "./{name}"}}\n' for number, name in enumerate([*names, "most"]))
+    (tmp_path / "p.yaml").write_text("pipeline:\n" + steps)
+    loaded = load_path(tmp_path / "p.yaml")
+
+    assert [problem.place.line for problem in loaded.problems] == [2, 3, 4, 5, 6, 7, 8, 9]
+    assert {problem.code for problem in loaded.problems} == {"config/file-not-found"}
+    assert load_path(tmp_path / "folder").problems[0].message == "folder is not a file"

@@ -94,7 +94,7 @@ def test_the_text_of_a_skill_goes_to_the_model_untouched_but_for_its_arguments(f
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
-def test_the_four_built_in_skills_take_the_last_answer(name):
+def test_a_skill_that_comes_with_aexl_takes_the_last_answer(name):
     assert "MY WORK" in render_skill(built_in(name), {}, "MY WORK")
     assert built_in(name.replace("ail/", "aexl/")) is built_in(name)
     assert "$" not in render_skill(built_in(name), {}, "MY WORK")
@@ -238,3 +238,25 @@ def test_pipelines_have_the_names_that_ail_gives_them(tmp_path):
         choose("qick", tmp_path, home)
     with pytest.raises(NotFound, match="no pipeline file"):
         choose("./absent.yaml", tmp_path, home)
+
+
+def test_the_language_knows_no_loop_and_no_network():
+    import subprocess
+    import sys
+
+    program = (
+        "import pkgutil, sys, aexl_pipelines.language as language\n"
+        "for module in pkgutil.walk_packages(language.__path__, 'aexl_pipelines.language.'):\n"
+        "    __import__(module.name)\n"
+        "print(sorted({'trio', 'httpx', 'typer', 'jsonschema', 're2', 'ruamel.yaml'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_entries_of_a_chain_run_in_order_and_have_names_of_their_own(problems):
+    text = (
+        "pipeline:\n  - id: a\n    prompt: x\n    then:\n      - {id: b, prompt: y, async: true}\n"
+        "      - {id: b, prompt: z}\n"
+    )
+    assert [line.split(":")[0] for line in problems(text)] == ["5", "6"]

@@ -23,27 +23,14 @@ from aexl_pipelines.language.kinds import (
     Schema,
     Text,
 )
-from aexl_pipelines.language.model import (
-    Budget,
-    Defaults,
-    Input,
-    OnTimeout,
-    Output,
-    Pipeline,
-    Prompt,
-    Provider,
-    Retry,
-    Sampling,
-    Secret,
-    Step,
-    Tools,
-)
+from aexl_pipelines.language.model import Defaults, OnTimeout, Pipeline, Step
+from aexl_pipelines.language.parts import Budget, Input, Output, Prompt, Provider, Sampling, Secret, Tools
 from aexl_pipelines.language.reader import Reader, kind_error
 from aexl_pipelines.language.records import Key, Record, Values
 from aexl_pipelines.language.source import AnyNode, Scalar, as_json
 from aexl_pipelines.language.templates import Template
 from aexl_pipelines.language.texts import PatternText, PromptText, TemplateText
-from aexl_pipelines.language.vocabulary import agents, results, steps
+from aexl_pipelines.language.vocabulary import agents, bodies, limits, prompts, results, steps
 
 _TYPES: Final = {
     "text": "text",
@@ -65,17 +52,7 @@ _TYPES: Final = {
 
 
 def _build_defaults(values: Values) -> Defaults:
-    word: Any = values.get("on_error", str)
-    retry = values.get("retry", Retry)
-    times = values.get("max_retries", int)
-    if word == "retry":
-        if times is None and retry is None and not {"max_retries", "retry"} & set(values.node.values):
-            values.problem("on_error", "on_error: retry needs 'max_retries'", "add max_retries: 2")
-        retry, word = retry or (Retry(times=times) if times is not None else None), None
-    elif "max_retries" in values:
-        values.problem("max_retries", "max_retries needs 'on_error: retry'")
-    if "timeout" in values and "timeout_seconds" in values:
-        values.problem("timeout_seconds", "'timeout' and 'timeout_seconds' are the same; leave one out")
+    on_error, retry = limits.read_failure(values)
     on_timeout: Any = values.get("on_timeout", str)
     return Defaults(
         model=values.get("model", str),
@@ -84,10 +61,10 @@ def _build_defaults(values: Values) -> Defaults:
         tools=values.get("tools", Tools),
         sampling=values.get("sampling", Sampling),
         system_prompt=values.get("system_prompt", Prompt),
-        timeout=values.get("timeout", float, values.get("timeout_seconds", float)),
+        timeout=limits.read_timeout(values),
         idle_timeout=values.get("idle_timeout", float),
         on_timeout=on_timeout,
-        on_error=word,
+        on_error=on_error,
         retry=retry,
         max_concurrency=values.get("max_concurrency", int),
         budget=values.get("budget", Budget),
@@ -118,9 +95,9 @@ DEFAULTS: Final = Record(
             "What follows from a failure.",
         ),
         Key("max_retries", Number(1, 100, whole=True), "With `on_error: retry`: further attempts."),
-        Key("retry", agents.RETRY, "Further attempts, with waits.", "aexl"),
+        Key("retry", limits.RETRY, "Further attempts, with waits.", "aexl"),
         Key("max_concurrency", Number(1, 1000, whole=True), "The most async steps that run at a time."),
-        Key("budget", agents.BUDGET, "The most that each step may use.", "aexl"),
+        Key("budget", limits.BUDGET, "The most that each step may use.", "aexl"),
         Key("env", MapOf(TemplateText(blank=True), Identifier()), "Variables for every step's program.", "aexl"),
     ],
 )
@@ -339,7 +316,7 @@ FILE: Final = Record(
             "Values that are masked everywhere: names of variables, or `NAME: {env: …}`, `NAME: {file: …}`.",
             "aexl",
         ),
-        Key("budget", agents.BUDGET, "The most that a run may use.", "aexl"),
+        Key("budget", limits.BUDGET, "The most that a run may use.", "aexl"),
         Key("meta", Anything(), "Anything: for people and other tools."),
         Key("safety", Anything(), "Kept; no effect."),
         Key("observability", Anything(), "Kept; no effect."),
@@ -353,6 +330,9 @@ RECORDS: Final = (
     *steps.RECORDS,
     *results.RECORDS,
     *agents.RECORDS,
+    *limits.RECORDS,
+    *prompts.RECORDS,
+    *bodies.RECORDS,
     INPUT,
     OUTPUT,
     SECRET,

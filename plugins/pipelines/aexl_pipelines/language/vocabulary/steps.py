@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
 from typing import Any, Final, get_args
 
 import msgspec
 
-from aexl_pipelines.language.builtin_skills import built_in
 from aexl_pipelines.language.kinds import (
     INVALID,
     Choice,
@@ -21,166 +19,52 @@ from aexl_pipelines.language.kinds import (
     MapOf,
     Name,
     Number,
-    Schema,
     Text,
 )
 from aexl_pipelines.language.model import (
     ActionBody,
     Body,
     Branch,
-    Budget,
     DoWhileBody,
-    Extra,
     ForEachBody,
     McpBody,
-    McpCall,
-    OnError,
     OnTimeout,
     PipelineBody,
     PipelineTarget,
-    Prompt,
     PromptBody,
-    Provider,
     Question,
-    Resume,
-    Retry,
-    Sampling,
     ShellBody,
     SkillBody,
     SpecBody,
     Step,
     StepAction,
-    Tools,
     UseBody,
 )
-from aexl_pipelines.language.reader import LARGEST_TEXT, PATH_BEGINNINGS, Reader
+from aexl_pipelines.language.parts import Budget, Extra, Prompt, Provider, Resume, Sampling, Tools
 from aexl_pipelines.language.records import Key, Record, Values
-from aexl_pipelines.language.schemas import schema_problem
-from aexl_pipelines.language.skills import FILE, Skill
-from aexl_pipelines.language.source import AnyNode, Fields, Scalar, as_json
+from aexl_pipelines.language.skills import Skill
+from aexl_pipelines.language.source import Fields
 from aexl_pipelines.language.templates import Template, literal
 from aexl_pipelines.language.texts import (
     Arguments,
     ConditionText,
     ExpressionText,
     PromptText,
-    ShellText,
     TargetText,
     TemplateText,
     as_written,
 )
-from aexl_pipelines.language.vocabulary.agents import (
-    BUDGET,
-    EXTRAS,
-    MCP,
-    PROVIDER,
-    RESUME,
-    RETRY,
-    SAMPLING,
-    TOOLS,
-    SkillName,
-    SpecWord,
-)
+from aexl_pipelines.language.vocabulary.agents import PROVIDER, SAMPLING, TOOLS
+from aexl_pipelines.language.vocabulary.bodies import CONTEXT, ChainEntry, JsonSchema
+from aexl_pipelines.language.vocabulary.limits import BUDGET, RESUME, RETRY, read_failure, read_timeout
 from aexl_pipelines.language.vocabulary.loops import loop_records
+from aexl_pipelines.language.vocabulary.prompts import EXTRAS, SkillName
 from aexl_pipelines.language.vocabulary.results import ON_RESULT
 
 PRIMARY: Final = ("prompt", "skill", "pipeline", "action", "context", "do_while", "for_each", "use")
+
+
 HOOKS: Final = ("run_before", "run_after", "override", "disable")
-_CONTEXTS: Final = ("shell", "spec", "mcp")
-
-
-def _build_context(values: Values) -> object:
-    written = [name for name in _CONTEXTS if name in values]
-    if len(written) != 1:
-        found = f"not {' and '.join(written)}" if written else "and has none"
-        values.reader.problem(values.node, f"context needs exactly one of {', '.join(_CONTEXTS)}, {found}")
-        return INVALID
-    match values.any(written[0]):
-        case Template() as command:
-            return ShellBody(command=command)
-        case McpCall() as call:
-            return McpBody(call=call)
-        case str() as word:
-            return SpecBody(word=word)
-        case _:
-            return INVALID
-
-
-CONTEXT: Final = Record(
-    title="context",
-    words="a mapping with shell, spec or mcp",
-    text="Work that is no model's: its output is `stdout`, `stderr` and `exit_code`, and an exit code other than 0 is a result, not an error.",
-    build=_build_context,
-    keys=[
-        Key(
-            "shell",
-            ShellText(),
-            "A line for `/bin/sh`. Values come in as `{{ name | quote }}` or by `env`; in ail's files braces mean nothing here.",
-        ),
-        Key("spec", SpecWord(), "A part of the description of this language, as `stdout`."),
-        Key("mcp", MCP, "A tool of an MCP server; its answer is `stdout`."),
-    ],
-    extra={"minProperties": 1, "maxProperties": 1},
-)
-
-
-@dataclass(frozen=True)
-class JsonSchema:
-    """A JSON Schema, or the path of one."""
-
-    words: str = "a JSON Schema, or the path of one"
-
-    def read(self, node: AnyNode, name: str, reader: Reader) -> object:
-        if isinstance(node, Scalar) and isinstance(node.value, str):
-            return self._read_file(node, name, reader)
-        found = as_json(node)
-        problem = schema_problem(found)
-        if problem is not None:
-            reader.problem(node, f"{name} is no JSON Schema: {problem}")
-            return INVALID
-        return found
-
-    def _read_file(self, node: Scalar, name: str, reader: Reader) -> object:
-        from aexl_pipelines.language.reading import read_yaml  # JSON is YAML
-
-        path = reader.path(node, node.text.strip())
-        source = reader.text_of(node, path) if path is not None else None
-        tree = read_yaml(source, reader.report) if source is not None else None
-        if tree is None:
-            return INVALID
-        found = as_json(tree)
-        problem = schema_problem(found)
-        if problem is not None:
-            reader.problem(node, f"{name} is no JSON Schema: {problem}")
-            return INVALID
-        return found
-
-    def schema(self) -> Schema:
-        return {"anyOf": [{"type": "object"}, {"type": "string", "pattern": r"\S", "maxLength": LARGEST_TEXT}]}
-
-
-@dataclass(frozen=True)
-class _ChainEntry:
-    """A text in a chain: a skill that comes with aexl, the folder of a skill, or a prompt."""
-
-    words: str = "a step, or a text for a prompt"
-
-    def read(self, node: AnyNode, name: str, reader: Reader) -> object:
-        if isinstance(node, Scalar):
-            text = node.text.strip()
-            folder = reader.path(node, text) if text.startswith(PATH_BEGINNINGS) and "\n" not in text else None
-            if built_in(text) is not None or (folder is not None and (folder / FILE).is_file()):
-                skill = reader.skill(node)
-                return INVALID if skill is None else _chained(node, SkillBody(skill=skill))
-        prompt = PromptText().read(node, name, reader)
-        return _chained(node, PromptBody(prompt=prompt)) if isinstance(prompt, Prompt) else INVALID
-
-    def schema(self) -> Schema:
-        return Text().schema()
-
-
-def _chained(node: AnyNode, body: Body) -> Step:
-    return Step(id="", path="", body=body, place=node.place)
 
 
 def _build_step(values: Values) -> object:
@@ -191,8 +75,7 @@ def _build_step(values: Values) -> object:
     body = _body(values)
     _check_together(values, body)
     branches = _branches(values)
-    timeout: Any = values.get("timeout", float, values.get("timeout_seconds", float))
-    on_error, retry = _failure(values)
+    on_error, retry = read_failure(values)
     words: dict[str, Any] = {
         name: values.get(name, str) for name in ("model", "runner", "on_timeout") if values.get(name, str) is not None
     }
@@ -226,7 +109,7 @@ def _build_step(values: Values) -> object:
         sampling=values.get("sampling", Sampling),
         disabled=values.get("disabled", bool, False),
         required=values.get("required", bool, False),
-        timeout=timeout,
+        timeout=read_timeout(values),
         idle_timeout=values.get("idle_timeout", float),
         budget=values.get("budget", Budget),
         cache=values.get("cache", bool, False),
@@ -308,8 +191,6 @@ def _check_together(values: Values, body: Body | None) -> None:
     """Report keys that mean nothing for what a step does, and pairs that contradict one another."""
     if "with" in values and not isinstance(body, SkillBody | UseBody) and body is not None:
         values.problem("with", "'with' is for 'skill' and 'use'")
-    if "timeout" in values and "timeout_seconds" in values:
-        values.problem("timeout_seconds", "'timeout' and 'timeout_seconds' are the same; leave one out")
     action = body.action if isinstance(body, ActionBody) else None
     if action == "join" and not values.all("depends_on", str) and "depends_on" not in values:
         values.reader.problem(values.node, "join needs 'depends_on', the steps to wait for")
@@ -328,25 +209,6 @@ def _check_together(values: Values, body: Body | None) -> None:
     for key in ("condition", "if"):
         if key == "if" and "condition" in values and key in values:
             values.problem("if", "a step has 'condition' or 'if', not both", "join the two in 'if'")
-
-
-def _failure(values: Values) -> tuple[OnError | None, Retry | None]:
-    """Return what happens after a failure, from ail's two keys or our own."""
-    word: Any = values.get("on_error", str)
-    retry = values.get("retry", Retry)
-    times = values.get("max_retries", int)
-    if word == "retry":
-        if times is None and "retry" not in values:
-            if "max_retries" not in values:
-                values.problem("on_error", "on_error: retry needs 'max_retries'", "add max_retries: 2")
-        elif times is not None and retry is None:
-            retry = Retry(times=times)
-        word = None
-    elif "max_retries" in values and not ("on_error" in values and word is None):
-        values.problem("max_retries", "max_retries needs 'on_error: retry'")
-    if "max_retries" in values and "retry" in values:
-        values.problem("max_retries", "'retry' and 'max_retries' are the same; leave one out")
-    return word, retry
 
 
 def _branches(values: Values) -> tuple[Branch, ...]:
@@ -377,7 +239,7 @@ DO_WHILE, FOR_EACH = loop_records(_steps)
 
 
 def _chain() -> Kind:
-    return ListOf(Either("a step, or a text for a prompt", _ChainEntry(), STEP), single=True)
+    return ListOf(Either("a step, or a text for a prompt", ChainEntry(), STEP), single=True)
 
 
 STEP: Final = Record(
@@ -470,5 +332,9 @@ STEP: Final = Record(
         Key("disable", Text(), "With `FROM`: that step is gone."),
     ],
 )
+
+
 STEPS: Final = ListOf(STEP, least=1)
-RECORDS: Final = (STEP, CONTEXT, DO_WHILE, FOR_EACH)
+
+
+RECORDS: Final = (STEP, DO_WHILE, FOR_EACH)
