@@ -276,5 +276,5 @@ def _identity(source: Source) -> str:
 def _canonical(path: Path) -> Path:
     try:
         return path.resolve()
-    except (OSError, RuntimeError):  # a loop of links: it will not be read either
+    except (OSError, RuntimeError, ValueError):  # a loop of links, a null character: it will not be read either
         return path

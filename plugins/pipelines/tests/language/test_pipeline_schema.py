@@ -154,6 +154,9 @@ leaves = st.one_of(
             "snapshot:x",
             "a::b",
             "step.a.b < 3",
+            "./\0",
+            "\ud800",
+            "./\ud800/x.yaml",
         ]
     ),
 )

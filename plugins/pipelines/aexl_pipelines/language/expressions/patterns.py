@@ -23,7 +23,8 @@ class Pattern:
 
     def found_in(self, text: str) -> bool:
         """Say whether it matches somewhere in a text."""
-        return _compiled(self.source, self.flags).search(text) is not None
+        unicode = text.encode(errors="replace").decode()  # half a surrogate pair is no text that re2 takes
+        return _compiled(self.source, self.flags).search(unicode) is not None
 
     def __str__(self) -> str:
         return f"/{self.source}/{self.flags}"
