@@ -17,6 +17,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -101,6 +102,11 @@ class Program:
 
     def __call__(self, folder: Path, *commands: Sequence[str]) -> float:
         """Run commands one after the other; return their seconds."""
+        seconds = self._timed(folder, commands)
+        sys.stderr.write(f"{seconds:8.2f} s  {' && '.join(' '.join(command[-4:]) for command in commands)}\n")
+        return seconds
+
+    def _timed(self, folder: Path, commands: Sequence[Sequence[str]]) -> float:
         return timed(lambda: [self._run(folder, command) for command in commands])
 
     def _run(self, folder: Path, command: Sequence[str]) -> None:
@@ -245,6 +251,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--folder", type=Path, default=None, help="where to work; a temporary folder by default")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))  # gigabytes are not left behind
     folder = Path(tempfile.mkdtemp(prefix="aexl-snapshots-", dir=options.folder))
     try:
         rows, promised = measure(0.01 if options.quick else 1.0, folder)

@@ -200,10 +200,11 @@ def test_uv_chooses_and_the_wheel_that_fits_is_fetched_with_its_hash(tools, fetc
 
 
 def test_a_program_that_fails_is_named_with_what_it_said(tools, fetched):
-    program(tools, "pip", "print('looking'); sys.exit('No matching distribution found for hello')")
+    program(tools, "pip", "print('looking', flush=True); sys.exit('No matching distribution found for hello')")
     _, fetch = index.find_fetch(say_nothing)
-    with pytest.raises(Unavailable, match=r"pip ended with exit code 1\nlooking\nNo matching distribution"):
+    with pytest.raises(Unavailable, match="pip ended with exit code 1\n") as caught:
         fetch(["hello"], fetched)
+    assert {"looking", "No matching distribution found for hello"} <= set(str(caught.value).splitlines())
 
 
 def test_a_machine_without_uv_and_pip_says_what_else_will_do(tools):
