@@ -9,7 +9,7 @@ A repository is a store like any other, in a folder, and a few files that are it
     .aexl/snapshots/
         format  packs/  heads/  tags/  pins/  gc/      as in every store
         remotes.json  remotes/<remote>/<head>          where it is pushed to, and what was there last
-        tmp/  swap.lock  lock                          unfinished files, locks
+        tmp/  swap.lock  lock  indexes/  damaged/      unfinished files, locks, what may be removed
 """
 
 from __future__ import annotations
