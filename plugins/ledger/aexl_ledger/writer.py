@@ -2,10 +2,10 @@
 
 While a batch is being made durable the next one gathers by itself; a single call
 into the loop wakes everyone whom a batch answers. A batch of quick operations is
-decided and written in the loop, and only the wait for the disk is the thread's:
-two threads that both run Python take the interpreter's lock from each other,
-which cost more than the work itself (docs/explanation/performance.md).
-Everything else is the thread's. Without the thread the writer runs in the
+decided and written in the loop, and only the wait for the disk is the thread's,
+unless the disk is so quick that even that is shorter in the loop: two threads that
+both run Python take the interpreter's lock from each other, which cost more than
+the work itself (docs/explanation/performance.md). Everything else is the thread's. Without the thread the writer runs in the
 loop, so that a test with a seed is the same each time.
 """
 
@@ -160,11 +160,13 @@ class Writer:
 
     async def _store(self, operations: list[Operation[Any]]) -> Done:
         if self._thread is None:
-            done = store(self._driver, Job(operations, None, self._hear))
+            done = store(self._driver, Job(operations, self._hear))
             run_chore(lambda: self._driver.maintain(False))
             return done
-        begun = self._thread.begin(operations) if all(operation.quick for operation in operations) else None
-        self._thread.store(Job(operations, begun, self._hear))
+        job = Job(operations, self._hear)
+        self._done = self._thread.begin(job)
+        if self._done is None:
+            self._thread.store(job)
         while self._done is None:
             await self._sleep()
         done, self._done = self._done, None
