@@ -10,7 +10,8 @@ import pytest
 import trio
 
 from aexl.api import Accounts, AgentChange, Control, Limits, NewAgent
-from aexl.core.control import SOCKET_NAME, ControlApp, ControlClient, decode_error, encode_error
+from aexl.core.control import ControlApp, ControlClient, decode_error, encode_error
+from aexl.core.home import SOCKET_NAME
 from aexl.core.http.limits import ServerLimits
 from aexl.core.http.server import Server
 from aexl.core.http.unix import open_unix_listener

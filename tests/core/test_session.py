@@ -10,7 +10,8 @@ import trio
 
 from aexl.api import ConfigSection, Control, Service
 from aexl.core.cli.config import app
-from aexl.core.control import SOCKET_NAME, ControlApp
+from aexl.core.control import ControlApp
+from aexl.core.home import SOCKET_NAME
 from aexl.core.host import LocalHost
 from aexl.core.http.limits import ServerLimits
 from aexl.core.http.server import Server

@@ -15,10 +15,10 @@ from aexl.errors import AexlError, PluginError, Refused
 from aexl.hookspecs import Plugin, hookimpl
 from aexl.testing.accounts import FakeAccounts
 from aexl.testing.admission import FakeGate
+from aexl.testing.book import FakeBook
 from aexl.testing.dispatcher import FakeDispatcher
 from aexl.testing.factories import make_call
 from aexl.testing.provider import FakeProvider, FakeReply
-from aexl.testing.settlement import FakeBook
 
 BUILT_IN = [source for source in installed_sources() if source.origin == "aexl"]
 NAMES = [source.name for source in BUILT_IN]

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import pytest
 
 from aexl.api import Settlement
-from aexl.testing.settlement import FakeBook, OpenBook, SettlementConformance
+from aexl.testing.book import FakeBook
+from aexl.testing.settlement import OpenBook, SettlementConformance
 
 
 async def _open(budgets: Mapping[str, int | None], parents: Mapping[str, str] | None = None) -> Settlement:

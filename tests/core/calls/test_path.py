@@ -14,10 +14,10 @@ from aexl.core.calls.options import CallOptions
 from aexl.core.calls.path import MOST_PARKED, CallPath
 from aexl.errors import ProviderFailed, Refused
 from aexl.testing.admission import FakeGate
+from aexl.testing.book import FakeBook
 from aexl.testing.dispatcher import FakeDispatcher
 from aexl.testing.factories import CHEAP, make_call
 from aexl.testing.provider import FakeProvider, FakeReply
-from aexl.testing.settlement import FakeBook
 
 USED = Usage(input_tokens=5, output_tokens=3)
 

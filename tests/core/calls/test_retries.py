@@ -13,10 +13,10 @@ from aexl.core.calls.options import CallOptions
 from aexl.core.calls.path import CallPath
 from aexl.core.calls.retries import LONGEST_BACKOFF, Next, pause, retry_after
 from aexl.errors import ProviderFailed, Refused
+from aexl.testing.book import FakeBook
 from aexl.testing.dispatcher import FakeDispatcher
 from aexl.testing.factories import CHEAP, make_call
 from aexl.testing.provider import FakeProvider, FakeReply
-from aexl.testing.settlement import FakeBook
 
 USED = Usage(input_tokens=5, output_tokens=3)
 GOOD = FakeReply(usage=USED)

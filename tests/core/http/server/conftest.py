@@ -140,3 +140,23 @@ async def echo_app(scope, receive, send) -> None:
     line = f"{scope['method']} {scope['path']} ".encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
     await send({"type": "http.response.body", "body": line + body})
+
+
+@pytest.fixture
+def start() -> Callable[..., dict[str, object]]:
+    """Makes ASGI's message that begins an answer."""
+
+    def start(*headers: tuple[bytes, bytes], status: int = 200) -> dict[str, object]:
+        return {"type": "http.response.start", "status": status, "headers": list(headers)}
+
+    return start
+
+
+@pytest.fixture
+def body() -> Callable[..., dict[str, object]]:
+    """Makes ASGI's message with a piece of an answer."""
+
+    def body(data: bytes = b"", *, more: bool = False) -> dict[str, object]:
+        return {"type": "http.response.body", "body": data, "more_body": more}
+
+    return body

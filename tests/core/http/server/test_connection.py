@@ -1,5 +1,4 @@
 import json
-import logging
 
 import h11
 import pytest
@@ -10,15 +9,8 @@ from aexl.core.http.origin import OriginRule
 from aexl.core.http.wire import ClientGone
 
 GET = b"GET /a?b HTTP/1.1\r\nHost: a\r\n\r\n"
+CHUNKED = b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
 POST = b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
-
-
-def start(*headers: tuple[bytes, bytes], status: int = 200) -> dict[str, object]:
-    return {"type": "http.response.start", "status": status, "headers": list(headers)}
-
-
-def body(data: bytes = b"", *, more: bool = False) -> dict[str, object]:
-    return {"type": "http.response.body", "body": data, "more_body": more}
 
 
 async def test_requests_on_one_connection_are_answered_in_turn(serve, echo) -> None:
@@ -55,7 +47,7 @@ async def test_a_malformed_request_behind_a_good_one_is_refused_after_its_answer
     assert await client.is_closed()
 
 
-async def test_the_scope_says_what_was_asked(serve) -> None:
+async def test_the_scope_says_what_was_asked(serve, start, body) -> None:
     seen = []
 
     async def app(scope, receive, send) -> None:
@@ -80,7 +72,7 @@ async def test_the_scope_says_what_was_asked(serve) -> None:
     assert second["state"] is not scope["state"]
 
 
-async def test_a_body_is_streamed_in_as_it_comes(serve) -> None:
+async def test_a_body_is_streamed_in_as_it_comes(serve, start, body) -> None:
     pieces: list[tuple[bytes, bool]] = []
     got = trio.testing.Sequencer()
 
@@ -117,7 +109,7 @@ async def test_a_body_that_nobody_takes_is_not_read(serve) -> None:
     assert connection._reader.buffered == 0
 
 
-async def test_100_continue_is_sent_only_when_the_application_asks(serve, autojump_clock) -> None:
+async def test_100_continue_is_sent_only_when_the_application_asks(serve, autojump_clock, start, body) -> None:
     asking = trio.Event()
 
     async def app(scope, receive, send) -> None:
@@ -138,7 +130,7 @@ async def test_100_continue_is_sent_only_when_the_application_asks(serve, autoju
     await client.answer()
 
 
-async def test_a_refused_expectation_gets_no_100_and_the_connection_ends(serve) -> None:
+async def test_a_refused_expectation_gets_no_100_and_the_connection_ends(serve, start, body) -> None:
     async def app(scope, receive, send) -> None:
         await send(start(status=401))
         await send(body(b"no"))
@@ -165,7 +157,7 @@ async def test_a_head_is_answered_without_a_body(serve, echo) -> None:
     assert (await client.answer()).body == b"GET /a "
 
 
-async def test_each_message_is_one_write_and_the_head_goes_with_the_first(serve) -> None:
+async def test_each_message_is_one_write_and_the_head_goes_with_the_first(serve, start, body) -> None:
     async def app(scope, receive, send) -> None:
         await send(start((b"a", b"b"), (b"date", b"x")))
         for piece in (b"one", b"two"):
@@ -182,7 +174,7 @@ async def test_each_message_is_one_write_and_the_head_goes_with_the_first(serve)
     ]
 
 
-async def test_an_empty_first_message_sends_the_head_alone(serve) -> None:
+async def test_an_empty_first_message_sends_the_head_alone(serve, start, body) -> None:
     going_on = trio.Event()
 
     async def app(scope, receive, send) -> None:
@@ -198,7 +190,7 @@ async def test_an_empty_first_message_sends_the_head_alone(serve) -> None:
     assert await client.stream.receive_some() == b"0\r\n\r\n"
 
 
-async def test_a_stream_to_a_fast_client_lets_the_others_run(serve) -> None:
+async def test_a_stream_to_a_fast_client_lets_the_others_run(serve, start, body) -> None:
     others = 0
 
     async def app(scope, receive, send) -> None:
@@ -222,7 +214,7 @@ async def test_a_stream_to_a_fast_client_lets_the_others_run(serve) -> None:
     assert others >= 5
 
 
-async def test_an_answer_to_1_0_ends_with_the_connection(serve) -> None:
+async def test_an_answer_to_1_0_ends_with_the_connection(serve, start, body) -> None:
     async def app(scope, receive, send) -> None:
         await send(start())
         await send(body(b"one", more=True))
@@ -245,7 +237,7 @@ async def test_1_0_is_kept_where_the_length_is_known(serve, echo) -> None:
     assert await client.is_closed()
 
 
-async def test_an_upgrade_can_be_refused_and_the_connection_goes_on(serve) -> None:
+async def test_an_upgrade_can_be_refused_and_the_connection_goes_on(serve, start, body) -> None:
     async def app(scope, receive, send) -> None:
         upgrade = (b"upgrade", b"websocket") in scope["headers"]
         await send(start(status=426 if upgrade else 200))
@@ -268,7 +260,7 @@ async def test_a_client_that_asks_to_close_is_closed(serve, echo) -> None:
     assert await client.is_closed()
 
 
-async def test_an_application_that_asks_to_close_is_obeyed(serve) -> None:
+async def test_an_application_that_asks_to_close_is_obeyed(serve, start, body) -> None:
     async def app(scope, receive, send) -> None:
         await send(start((b"Connection", b"close")))
         await send(body(b"x"))
@@ -280,7 +272,7 @@ async def test_an_application_that_asks_to_close_is_obeyed(serve) -> None:
     assert await client.is_closed()
 
 
-async def test_a_short_body_that_was_not_taken_is_dropped(serve) -> None:
+async def test_a_short_body_that_was_not_taken_is_dropped(serve, start, body) -> None:
     async def app(scope, receive, send) -> None:
         await send(start(status=401))
         await send(body(b"no"))
@@ -293,7 +285,7 @@ async def test_a_short_body_that_was_not_taken_is_dropped(serve) -> None:
     assert (await client.answer()).status == 401
 
 
-async def test_a_long_body_that_was_not_taken_ends_the_connection(serve, autojump_clock) -> None:
+async def test_a_long_body_that_was_not_taken_ends_the_connection(serve, autojump_clock, start, body) -> None:
     async def app(scope, receive, send) -> None:
         await send(start(status=401))
         await send(body(b"no"))
@@ -303,38 +295,6 @@ async def test_a_long_body_that_was_not_taken_ends_the_connection(serve, autojum
     assert (await client.answer()).header(b"connection") == b"close"
     await client.send(b"x" * 65537)  # taken and dropped, so that the client gets to read its answer
     assert await client.is_closed()
-
-
-async def test_a_disconnect_is_seen_while_the_application_waits(serve) -> None:
-    seen = trio.Event()
-
-    async def app(scope, receive, send) -> None:
-        assert (await receive())["type"] == "http.request"
-        assert (await receive())["type"] == "http.disconnect"
-        seen.set()
-
-    client = await (await serve(app)).connect()
-    await client.send(GET)
-    await trio.testing.wait_all_tasks_blocked()
-    await client.stream.aclose()
-    await seen.wait()
-
-
-async def test_a_disconnect_is_seen_behind_a_pipelined_request(serve, echo) -> None:
-    seen = trio.Event()
-
-    async def app(scope, receive, send) -> None:
-        await receive()
-        await receive()
-        seen.set()
-
-    client = await (await serve(app)).connect()
-    await client.send(GET)
-    await trio.testing.wait_all_tasks_blocked()
-    await client.send(GET)
-    await trio.testing.wait_all_tasks_blocked()
-    await client.stream.aclose()
-    await seen.wait()
 
 
 async def test_what_a_client_sends_ahead_is_bounded(serve) -> None:
@@ -353,70 +313,6 @@ async def test_what_a_client_sends_ahead_is_bounded(serve) -> None:
     assert connection._reader.buffered <= 2 * 65536
 
 
-async def test_receive_ends_when_the_answer_is_complete(serve) -> None:
-    async def app(scope, receive, send) -> None:
-        await receive()
-        async with trio.open_nursery() as nursery:
-
-            @nursery.start_soon
-            async def wait() -> None:
-                assert (await receive())["type"] == "http.disconnect"
-
-            await trio.testing.wait_all_tasks_blocked()
-            await send(start())
-            await send(body(b"x"))
-        assert (await receive())["type"] == "http.disconnect"
-
-    client = await (await serve(app)).connect()
-    for _ in range(2):
-        await client.send(GET)
-        assert (await client.answer()).body == b"x"
-
-
-async def test_a_client_that_leaves_within_its_body_is_a_disconnect(serve) -> None:
-    seen = []
-
-    async def app(scope, receive, send) -> None:
-        seen.append(await receive())
-        seen.append(await receive())
-        with pytest.raises(ClientGone):
-            await send(start())
-        done.set()
-
-    done = trio.Event()
-    client = await (await serve(app)).connect()
-    await client.send(POST[:-2])
-    await trio.testing.wait_all_tasks_blocked()
-    await client.stream.aclose()
-    await done.wait()
-    assert [message["type"] for message in seen] == ["http.request", "http.disconnect"]
-
-
-async def test_sending_to_a_client_that_left_is_an_os_error_and_no_failure(serve, caplog) -> None:
-    async def app(scope, receive, send) -> None:
-        await send(start())
-        await send(body(b"x", more=True))
-        await left.wait()
-        with pytest.raises(OSError, match="closed by the client"):
-            await send(body(b"x", more=True))
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(send, body(b"x", more=True))
-
-    left = trio.Event()
-    served = await serve(app)
-    client = await served.connect()
-    await client.send(GET)
-    await client.stream.receive_some()
-    await client.stream.aclose()
-    left.set()
-    while served.server.connections:
-        await trio.testing.wait_all_tasks_blocked()
-    assert caplog.records == []
-
-
-CHUNKED = b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
-
-
 async def test_a_request_may_come_byte_by_byte(serve, echo) -> None:
     client = await (await serve(echo)).connect()
     for at in range(len(CHUNKED)):
@@ -427,141 +323,7 @@ async def test_a_request_may_come_byte_by_byte(serve, echo) -> None:
     assert (await client.answer()).status == 200
 
 
-async def test_a_client_that_closed_its_half_gets_its_answer(serve, echo) -> None:
-    client = await (await serve(echo)).connect()
-    await client.send(CHUNKED)
-    await client.stream.send_eof()
-    assert (await client.answer()).body == b"PUT / abcde"
-    assert await client.is_closed()
-
-
-@pytest.mark.parametrize("size", range(len(CHUNKED)))
-async def test_a_client_may_leave_at_any_byte_of_its_request(serve, echo, caplog, size) -> None:
-    served = await serve(echo)
-    client = await served.connect()
-    await client.send(CHUNKED[:size])
-    await client.stream.aclose()
-    await trio.testing.wait_all_tasks_blocked()
-    assert (served.server.connections, served.server.running) == (0, 0)
-    assert caplog.records == []
-
-
-@pytest.mark.parametrize("pieces", range(5))
-async def test_a_client_may_leave_at_any_piece_of_its_answer(serve, caplog, pieces, autojump_clock) -> None:
-    async def app(scope, receive, send) -> None:
-        await send(start())
-        for _ in range(3):
-            await send(body(b"x", more=True))
-            await trio.sleep(1)
-        await send(body())
-
-    served = await serve(app)
-    client = await served.connect()
-    await client.send(GET)
-    for _ in range(pieces):
-        await client.stream.receive_some()
-    await client.stream.aclose()
-    await trio.sleep(5)
-    assert served.server.connections == 0
-    assert caplog.records == []
-
-
-async def test_a_failure_before_the_head_is_500(serve, caplog) -> None:
-    async def app(scope, receive, send) -> None:
-        await send(start())
-        raise LookupError("secret")
-
-    client = await (await serve(app)).connect()
-    await client.send(GET)
-    answer = await client.answer()
-    assert (answer.status, json.loads(answer.body)["error"]["code"]) == (500, "internal_error")
-    assert b"secret" not in answer.body
-    assert await client.is_closed()
-    (record,) = caplog.records
-    assert (record.name, record.levelno) == ("aexl.http", logging.ERROR)
-    assert "LookupError: secret" in caplog.text
-
-
-@pytest.mark.parametrize("headers", [[], [(b"content-length", b"10")]], ids=["chunked", "length"])
-async def test_a_failure_within_the_body_cuts_the_connection(serve, caplog, headers) -> None:
-    async def app(scope, receive, send) -> None:
-        await send(start(*headers))
-        await send(body(b"some", more=True))
-        raise LookupError
-
-    client = await (await serve(app)).connect()
-    await client.send(GET)
-    with pytest.raises(h11.RemoteProtocolError):
-        await client.answer()
-
-
-async def test_an_application_that_says_nothing_is_a_failure(serve, caplog) -> None:
-    async def app(scope, receive, send) -> None:
-        pass
-
-    assert (await (await serve(app)).exchange(GET)).status == 500
-    assert "before its answer to GET /a was complete" in caplog.text
-
-
-async def test_an_application_that_stops_half_way_cuts_the_connection(serve, caplog) -> None:
-    async def app(scope, receive, send) -> None:
-        await send(start())
-        await send(body(b"some", more=True))
-
-    with pytest.raises(h11.RemoteProtocolError):
-        await (await serve(app)).exchange(GET)
-
-
-@pytest.mark.parametrize("sent", [b"abc", b"abcdefgh"])
-async def test_a_whole_body_of_another_length_than_announced_is_500(serve, caplog, sent) -> None:
-    async def app(scope, receive, send) -> None:
-        await send(start((b"content-length", b"5")))
-        await send(body(sent))
-
-    assert (await (await serve(app)).exchange(GET)).status == 500
-
-
-@pytest.mark.parametrize("sent", [b"abc", b"abcdefgh"])
-async def test_a_streamed_body_of_another_length_than_announced_cuts_the_connection(serve, caplog, sent) -> None:
-    async def app(scope, receive, send) -> None:
-        await send(start((b"content-length", b"5")))
-        await send(body(sent[:1], more=True))
-        await send(body(sent[1:]))
-
-    with pytest.raises(h11.RemoteProtocolError):
-        await (await serve(app)).exchange(GET)
-
-
-@pytest.mark.parametrize(
-    "messages",
-    [
-        [start(), start()],
-        [body()],
-        [{"type": "http.nonsense"}],
-        [start((b"x", b"a\r\nb: c"))],
-        [start(status=101)],
-    ],
-    ids=["two starts", "no start", "unknown", "injection", "101"],
-)
-async def test_a_wrong_message_is_a_failure(serve, caplog, messages) -> None:
-    async def app(scope, receive, send) -> None:
-        for message in messages:
-            await send(message)
-
-    assert (await (await serve(app)).exchange(GET)).status == 500
-
-
-async def test_nothing_can_follow_the_last_message(serve) -> None:
-    async def app(scope, receive, send) -> None:
-        await send(start())
-        await send(body(b"x"))
-        with pytest.raises(RuntimeError, match="after the last one"):
-            await send(body(b"y"))
-
-    assert (await (await serve(app)).exchange(GET)).body == b"x"
-
-
-async def test_too_long_a_body_is_refused_and_the_application_is_told(serve) -> None:
+async def test_too_long_a_body_is_refused_and_the_application_is_told(serve, start) -> None:
     seen = []
 
     async def app(scope, receive, send) -> None:
@@ -579,7 +341,7 @@ async def test_too_long_a_body_is_refused_and_the_application_is_told(serve) -> 
     assert seen == [b"abcdef"]
 
 
-async def test_a_bad_chunk_behind_a_begun_answer_cuts_it(serve) -> None:
+async def test_a_bad_chunk_behind_a_begun_answer_cuts_it(serve, start, body) -> None:
     async def app(scope, receive, send) -> None:
         await send(start())
         await send(body(b"x", more=True))
@@ -607,26 +369,3 @@ async def test_the_host_and_origin_rule_comes_before_the_application(serve) -> N
 async def test_without_a_rule_any_host_is_let_in(serve, echo) -> None:
     answer = await (await serve(echo)).exchange(b"GET / HTTP/1.1\r\nHost: b\r\nOrigin: null\r\n\r\n")
     assert answer.status == 200
-
-
-async def test_nothing_follows_a_send_that_was_cancelled_half_way(serve, autojump_clock) -> None:
-    failed = trio.Event()
-
-    async def app(scope, receive, send) -> None:
-        await send(start())
-        with trio.move_on_after(1):
-            await send(body(b"x", more=True))
-        with pytest.raises(ClientGone):
-            await send(body(b"y"))
-        failed.set()
-
-    served = await serve(app)
-    client, stuck = trio.testing.memory_stream_pair()
-    stuck.send_stream.send_all_hook = trio.sleep_forever
-    await served.listener._coming.send(stuck)
-    await client.send_all(GET)
-    await failed.wait()
-    sent = b""
-    while data := await client.receive_some():
-        sent += data
-    assert sent.endswith(b"1\r\nx\r\n")
