@@ -19,6 +19,9 @@ _ENTRY: Final = struct.Struct("!IIIIBc")
 _ALIGNED: Final = 16
 _BLOCK: Final = 64 * 1024
 
+DENSE_SUFFIX: Final = ".aexl-xz"
+"""What the names of files end with that are packed with LZMA as well: large ones that are seldom needed."""
+
 EXTRACTED: Final = frozenset({b"b", b"x", b"n"})
 """Kinds of entries that are files: binaries, data, symbolic links. The others are read in place."""
 
@@ -69,12 +72,17 @@ class Archive:
             prefix: What their names begin with in the archive only.
         """
         for entry in entries:
-            place = os.path.join(folder, entry.name.removeprefix(prefix))  # noqa: PTH118 - as above
+            name, data = entry.name.removeprefix(prefix), self.read(entry)
+            if name.endswith(DENSE_SUFFIX):
+                import lzma  # few programs need it, and it may have to be unpacked itself
+
+                name, data = name.removesuffix(DENSE_SUFFIX), lzma.decompress(data)
+            place = os.path.join(folder, name)  # noqa: PTH118 - as above
             os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120 - as above
             unfinished = f"{place}.{os.getpid()}"
             descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o700)
             with os.fdopen(descriptor, "wb") as file:
-                file.write(self.read(entry))
+                file.write(data)
             os.replace(unfinished, place)  # noqa: PTH105 - as above
 
     def write_part(self, file: BinaryIO, entries: Iterable[Entry]) -> None:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import io
+import lzma
 
 import pytest
 from PyInstaller.archive.writers import CArchiveWriter
 
-from aexl.core.frozen.archive import EXTRACTED, Archive
+from aexl.core.frozen.archive import DENSE_SUFFIX, EXTRACTED, Archive
 
-FILES = {"libone.so": b"\x7fELF" * 3000, "later/big/lib/two.so": b"two", "empty": b""}
+DENSE = "later/dense/three.so" + DENSE_SUFFIX
+FILES = {
+    "libone.so": b"\x7fELF" * 3000,
+    "later/big/lib/two.so": b"two",
+    "empty": b"",
+    DENSE: lzma.compress(b"three" * 1000),
+}
 
 
 @pytest.fixture
@@ -40,6 +47,15 @@ def test_files_are_extracted_whole_and_without_their_prefix(program, tmp_path):
     assert [path.name for path in (tmp_path / "to/lib").iterdir()] == ["two.so"]
 
 
+def test_a_dense_file_is_extracted_as_it_was(program, tmp_path):
+    archive = Archive(str(program))
+    found = [entry for entry in archive.entries if entry.name == DENSE]
+    archive.extract(found, str(tmp_path / "to"), prefix="later/dense/")
+
+    assert [path.name for path in (tmp_path / "to").iterdir()] == ["three.so"]
+    assert (tmp_path / "to/three.so").read_bytes() == b"three" * 1000
+
+
 def test_a_part_of_an_archive_is_an_archive(program, tmp_path):
     archive = Archive(str(program))
     out = io.BytesIO()
@@ -48,7 +64,7 @@ def test_a_part_of_an_archive_is_an_archive(program, tmp_path):
     (tmp_path / "part").write_bytes(out.getvalue())
     part = Archive(str(tmp_path / "part"))
 
-    assert [entry.name for entry in part.entries] == ["pyi-contents-directory _internal", *list(FILES)[:2]]
+    assert [entry.name for entry in part.entries] == ["pyi-contents-directory _internal", *list(FILES)[:2], DENSE]
     assert part.read(part.entries[1]) == FILES["libone.so"]
     assert (part.python, part.library) == (archive.python, archive.library)
 
