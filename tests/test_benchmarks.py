@@ -48,3 +48,45 @@ def test_a_quick_run_measures_every_step_of_snapshots_against_git():
     assert len({(row["tree"], row["step"]) for row in report["rows"]}) == 10
     assert all(row["aexl"] > 0 and row["git"] > 0 for row in report["rows"])
     assert len(report["claims"]) == 3
+
+
+@pytest.mark.slow
+def test_a_quick_run_measures_pipelines_with_a_server_and_without():
+    command = [sys.executable, str(PROGRAM.with_name("pipelines.py")), "--json", "--quick"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+    assert ran.returncode == 0, ran.stderr + ran.stdout
+    report = json.loads(ran.stdout)
+    assert [row["name"] for row in report["rows"]] == [
+        "start to first step",
+        "one step",
+        "20 steps",
+        "20 lines of shell",
+        "5 branches that read",
+        "5 branches that write",
+        "one step, governed",
+        "20 steps, governed",
+    ]
+    assert all(row["seconds"] > 0 for row in report["rows"])
+    assert len(report["claims"]) == 3
+    assert report["reading"]["seconds"] > 0
+
+
+@pytest.mark.slow
+def test_a_quick_run_measures_handlers_cold_and_warm():
+    command = [sys.executable, str(PROGRAM.with_name("runtime.py")), "--json", "--quick", "--without-others"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+    assert ran.returncode == 0, ran.stderr + ran.stdout
+    report = json.loads(ran.stdout)
+    assert [row["name"] for row in report["rows"]] == [
+        "python -c pass",
+        "runner, describe",
+        "runner, invoke",
+        "runner, execute",
+        "aexl runtime invoke",
+        "kept worker, fork",
+        "kept worker, reuse",
+    ]
+    assert all(row["one"] > 0 and row["many"] > 0 for row in report["rows"])
+    assert len(report["claims"]) == 2

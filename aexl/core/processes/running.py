@@ -124,8 +124,9 @@ async def spawn(spec: ProcessSpec) -> AsyncIterator[Process]:
             grace = sum(seconds for _, seconds in spec.cancel)
             with trio.move_on_after(grace + _END_LIMIT, shield=True):
                 await running.end(spec)
-                await tree.kill()
-                await process.wait()
+                async with trio.open_nursery() as reaping:  # a program that nobody collects keeps its group alive
+                    reaping.start_soon(process.wait)
+                    await tree.kill()
             nursery.cancel_scope.cancel()
     finally:
         with trio.move_on_after(_END_LIMIT, shield=True):

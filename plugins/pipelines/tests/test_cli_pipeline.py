@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from aexl.api import Snapshots
-from aexl.errors import Invalid, Unavailable
+from aexl.errors import ConfigError, Invalid, Problem, Unavailable
 from aexl.testing.host import FakeHost
 from aexl.testing.session import FakeSession, run_command
 from aexl.testing.snapshots import FakeSnapshots
@@ -87,6 +87,27 @@ def test_twelve_mistakes_are_shown_with_exit_code_3(run):
 def test_a_valid_file_is_said_to_be_valid_as_ails_tools_read_it(run):
     answer = run("validate", "-p", str(FILES / "current/child.yaml"), "--json").json()
     assert (answer["valid"], answer["step_count"]) == (True, 1)
+
+
+def test_what_other_plugins_have_is_asked_of_them(run, folder, host):
+    class Count:
+        name = "count"
+
+        def parse(self, arguments):
+            if "of" not in arguments:
+                raise ConfigError([Problem(key="of", message="is missing")])
+
+    (folder / ".aexl.yaml").write_text("pipeline: [{id: a, use: count}, {id: b, prompt: x, runner: their}]\n")
+    absent = run("validate")
+    assert "no plugin has a step type 'count'; install the plugin that has it" in absent.err
+    assert "there is no runner 'their'" in absent.err
+    host.offered_step_types = {"count": Count()}
+    host.offered_runners = {"their": object()}
+    assert "of: is missing" in run("validate").err
+    (folder / ".aexl.yaml").write_text(
+        "pipeline: [{id: a, use: count, with: {of: 1}}, {id: b, prompt: x, runner: their}]\n"
+    )
+    assert run("validate").code == 0
 
 
 def test_show_graph_and_list_show_the_folders_pipeline_from_below(run, folder, monkeypatch):
@@ -168,6 +189,25 @@ def test_a_base_of_a_snapshot_comes_from_who_keeps_snapshots(run, folder, host, 
     host.services[Snapshots] = snapshots
     assert run("validate").code == 0, run("validate").err
     assert "snapshot:" in run("show", "--resolved").out
+    (folder / ".aexl.yaml").write_text(f"FROM: snapshot:{'0' * 64}\n")
+    assert "there is no snapshot 000000000000 of this project" in run("validate").err
+
+
+def test_a_base_of_a_snapshot_of_the_projects_own_counts_first(run, folder, host, tmp_path):
+    import trio
+
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "flow.yaml").write_text("pipeline: [{id: a, prompt: ./a.md}]\n")
+    (kept / "a.md").write_text("from the project")
+    snapshots = FakeSnapshots()
+    kept_id = trio.run(snapshots.capture, str(kept), "a base")
+    snapshots.projects[str(folder)] = {kept_id}
+    host.services[Snapshots] = snapshots
+    (folder / ".aexl.yaml").write_text(f"FROM: snapshot:{kept_id}/flow.yaml\n")
+    assert "from the project" in run("show", "--json").out
+    host.services.clear()
+    assert run("validate").code == 0
 
 
 def test_a_download_is_bounded_pinned_and_stays_on_https(host):

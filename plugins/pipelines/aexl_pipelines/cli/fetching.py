@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aexl.api import ObjectId, Session, Snapshots
-from aexl.errors import Invalid, Unavailable
+from aexl.errors import Invalid, NotFound, Unavailable
 
 if TYPE_CHECKING:
     import httpx
@@ -50,16 +50,33 @@ class Fetcher:
             raise Invalid(f"{url} is not UTF-8 (byte {error.start})") from error
 
     def snapshot(self, id: str) -> Path:
-        """Return a folder with a snapshot's files, those of the host's own store.
+        """Return a folder with a snapshot's files: one of the project's own, or of the host's own store.
 
         Raises:
             NotFound: If there is no such snapshot.
             Unavailable: If nobody keeps snapshots.
         """
-        folder = self._cache / "snapshots" / id
-        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._session.ask(Snapshots, lambda snapshots: snapshots.materialize(ObjectId(id), str(folder), force=True))
-        return folder
+        wanted = ObjectId(id)
+        own, captured = self._cache / "snapshots" / "own" / id, self._cache / "snapshots" / "captured" / id
+        for folder in (own, captured):
+            folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if own.is_dir():
+            return own
+
+        async def work(snapshots: Snapshots) -> Path:
+            try:
+                await snapshots.extract(str(Path.cwd()), wanted, str(own))
+            except NotFound:
+                await snapshots.materialize(wanted, str(captured), True)
+                return captured
+            return own
+
+        try:
+            return self._session.ask(Snapshots, work)
+        except NotFound as error:
+            raise NotFound(
+                f"there is no snapshot {id[:12]} of this project ('aexl snapshot log'), nor one that a run has made"
+            ) from error
 
     def _download(self, url: str) -> bytes:
         import httpx

@@ -8,7 +8,7 @@ from typing import Final
 CHAPTERS: Final[Mapping[str, str]] = {
     "Pipelines": """\
 A pipeline is a YAML file that says which steps run around an agent's answer, in which order, and what follows from what they say.
-`aexl pipeline validate` checks one, `show` and `graph` show it, `spec` prints this page, `init` begins one.
+`aexl pipeline validate` checks one, `show` and `graph` show it, `test` tries it on [cases](pipeline-cases.md), `spec` prints this page, `init` begins one.
 The files of ail are read as they are, in their early and their current spellings.
 
 ```yaml
@@ -95,16 +95,54 @@ Patterns are RE2's: linear time, no look-around, no back-references; flags `i`, 
 A step's `action` is one of {[actions]}.
 `join` waits for the steps in `depends_on` and answers with what they said: each under its id, or, with an `output_schema`, a JSON object by id.
 `modify_output` shows a person the last answer, and `{{ step.ID.modified }}` is what they made of it.
-Gates are closed when nobody can answer, unless the run says otherwise.""",
+Gates are closed when nobody can answer, unless the run says otherwise.
+
+`propose_pipeline_change` and `apply_pipeline_diff` take a change of the pipeline's own file from the last answer: one unified diff of it, or the whole new file, in a fenced block. Comments stay.
+A gate shows the change as a patch; before it stands what it takes away of required steps, gates, budgets, secrets, tools and providers. Nothing is written without that gate, to any other file, if the result does not load, or if the file has been edited meanwhile.""",
+    "Files": """\
+Before and after each step that may write, the files of the folder are captured as snapshots; a folder in which nothing changed costs a look at each file.
+`if_code_changed` says whether the files differ from what they were when the run began. `step.ID.files_changed` and `step.ID.diff` are what one step changed; a diff has at most 200,000 bytes, and of files that are no text the sizes.
+Outside of all this, never read and never changed: `.git`, `.aexl`, links, and what ignore files name: `.aexlignore`, or `.gitignore` in a folder that has no `.aexlignore`.
+
+`aexl pipeline diff RUN/STEP` shows what a step changed, `aexl pipeline undo RUN/STEP` puts the files back; without a step, it is the whole run. An undo stops where later work would be lost, and can be taken back itself. Of a file's mode, snapshots hold whether it is executable: who may read a file stays as it is, and a file that was gone comes back like any new one.
+
+Branches that may write at the same time each work in a copy of the files, without what is outside. Where they join, their changes are merged, files first and then line by line; what does not go together is a gate: approve keeps what is in the files, edit takes `ours` or `theirs` or another text for each file, reject stops.""",
     "Order": """\
 Steps run one after the other. An `async` step begins when the steps before it have ended and so has all that it depends on; the list goes on meanwhile. A step may name the values of a branch only if it, or a step before it, depends on that branch.
 
 `before` and `then` are chains: steps before and after one, in its place.
 Their entries are `STEP::before::0`, `STEP::then::0` or, with an id, `STEP::then::ID`.
 Loops nest up to 8 deep, pipelines call one another up to 16 deep.""",
+    "Runs": """\
+A run has a folder below `runs` in `$AEXL_HOME`, with the pipeline as it was and a journal in which every record is durable before anything follows from it.
+A run that was broken off, failed or was rejected goes on with `aexl pipeline resume RUN`: what has ended is neither run nor paid for again, at most the step that was at work is. `--from STEP` does a step and all that began after it again; `aexl pipeline fork RUN --from STEP` does so in a new run. Steps are named by their addresses, which have the turns of loops, counted from 1: `loop#2::fix`.
+`aexl pipeline log RUN` prints the journal, `--follow` while it grows; `runs` lists runs.
+
+A step that calls a pipeline begins a run of its own, which sees `step.invocation.prompt` and nothing else of its caller; its cost counts in both.
+
+A failed step is tried again as `retry` says, at most; errors that it would meet again (a budget, a policy, a permission, wrong settings) end it at once. Then `on_error` decides, after a timeout `on_timeout`: `abort_pipeline` ends the run, `continue` goes on without its answer, its `on_result` and its `then`, `pause_for_human` asks. With `wait_for_all` a join takes the branches that failed as they are, and names them.
+A run that has used up its budget ends, whatever `on_error` says. A budget in USD needs a runner that counts money, or a server.
+When a branch fails or a run is cancelled, everything that it has started is ended within a second.
+
+A secret is masked in everything that is kept or shown, answers included; one of fewer than four characters is not.
+With `cache: true` an answer is kept in `$AEXL_HOME/cache`, unless its step changed files.
+Without a person (`--headless`, or no terminal) a gate is closed and the run ends with 5, unless `--on-gate` answers it.
+A dry run asks the runner `stub`, runs no program and opens no gate; names that nothing has answered stay as they are written.
+
+| exit code | the run |
+|---|---|
+| 0 | completed, also by `break` |
+| 1 | a step failed |
+| 2 | was called in a wrong way, or asks a runner for what it cannot do; nothing ran |
+| 3 | has an invalid pipeline; nothing ran |
+| 4 | ended by its own word: `abort_pipeline` |
+| 5 | was rejected at a gate |
+| 6 | took too long |
+| 7 | was ended by a budget or a policy |
+| 130 | was cancelled |""",
     "Inheritance": """\
 `FROM: ./base.yaml` makes a file one that is another with changes.
-`FROM: snapshot:ID/PATH` takes a file of a snapshot, `FROM: https://…#sha256=HASH` one from the web whose bytes have that hash.
+`FROM: snapshot:ID/PATH` takes a file of a snapshot, one of the project's own (`aexl snapshot log` shows whole ids) or one that a run has made; `FROM: https://…#sha256=HASH` one from the web whose bytes have that hash.
 
 | in the heir's `pipeline:` | what happens to the base |
 |---|---|

@@ -42,12 +42,21 @@ def check_pipeline(pipeline: Pipeline, report: Report, origins: Origins) -> None
     )
     for steps in (pipeline.steps, *pipeline.pipelines.values()):
         checker.list(steps, base, top=True)
-    # a run's outputs see whatever has run by its end
-    end = replace(base, known={**base.known, **dict(_all_names(pipeline.steps))})
     for output in pipeline.outputs.values():
-        checker.names(output, end, None)
+        check_names_at_end(pipeline, output, report, origins)
     checker.names(pipeline.defaults, replace(base, known={"invocation": None}), None)
     _check_cycles(pipeline, report)
+
+
+def check_names_at_end(pipeline: Pipeline, value: object, report: Report, origins: Origins) -> None:
+    """Report the names in a template or an expression that stand for nothing when a pipeline has ended."""
+    end = Scope(known=names_at_end(pipeline), inputs=frozenset(pipeline.inputs), secrets=frozenset(pipeline.secrets))
+    _Checker(report, origins).names(value, end, None)
+
+
+def names_at_end(pipeline: Pipeline) -> Mapping[str, Step | None]:
+    """Return every name that steps have when a pipeline has ended; ``None`` for what is no step of its own."""
+    return {"invocation": None, **dict(_all_names(pipeline.steps))}
 
 
 class _Checker:
@@ -93,7 +102,9 @@ class _Checker:
                 self._report.problem(step.place, "a step needs the key 'id'", "add id: and a name of its own")
             elif step.id in seen:
                 self._report.problem(
-                    step.place, f"the id {step.id[:60]!r} is taken by the step in line {seen[step.id].line}"
+                    step.place,
+                    f"the id {step.id[:60]!r} is taken by the step in line {seen[step.id].line}",
+                    "give it another id",
                 )
             elif step.id == "invocation" and (number or not top):
                 self._report.problem(
@@ -137,9 +148,12 @@ class _Checker:
         seen: set[str] = set()
         for entry in entries:
             if entry.async_ or entry.depends_on:
-                self._report.problem(entry.place, "the entries of a chain run in order: no 'async', no 'depends_on'")
+                message = "the entries of a chain run in order: no 'async', no 'depends_on'"
+                self._report.problem(entry.place, message, "remove them, or make a step of the list of it")
             if entry.path in seen:
-                self._report.problem(entry.place, f"the id {entry.id[:60]!r} is taken in this chain")
+                self._report.problem(
+                    entry.place, f"the id {entry.id[:60]!r} is taken in this chain", "give it another id"
+                )
             seen.add(entry.path)
 
     def _others(self, step: Step, scope: Scope) -> None:
@@ -163,7 +177,7 @@ class _Checker:
     def _schemas(self, producer: Step, consumer: Step) -> None:
         fault = mismatch(producer.output_schema, consumer.input_schema)
         if fault is not None:
-            self._report.problem(consumer.place, fault, code="schema/compatibility-failed")
+            self._report.problem(consumer.place, fault, "let the two schemas agree", "schema/compatibility-failed")
 
 
 def _with(scope: Scope, step: Step) -> Scope:
@@ -275,7 +289,10 @@ def _check_cycles(pipeline: Pipeline, report: Report) -> None:
             circle = " -> ".join([*trail[trail.index(name) :], name])
             place = pipeline.pipelines[name][0].place
             report.problem(
-                place, f"the pipelines call one another in a circle: {circle}", "", "pipeline/circular-reference"
+                place,
+                f"the pipelines call one another in a circle: {circle}",
+                "take one of these calls out",
+                "pipeline/circular-reference",
             )
             return
         if name in done:

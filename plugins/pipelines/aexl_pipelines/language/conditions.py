@@ -89,9 +89,13 @@ def _mask(text: str) -> str:
 def _binary(text: str, operator: str, start: int, end: int) -> Condition:
     left, right = text[:start].strip(), text[end:].strip()
     if not left:
-        raise ExpressionError(f"nothing stands before {operator!r}", start)
+        raise ExpressionError(
+            f"nothing stands before {operator!r}", start, f"write {{{{ step.ID.response }}}} {operator} 'text'"
+        )
     if not right:
-        raise ExpressionError(f"nothing stands after {operator!r}", end)
+        raise ExpressionError(
+            f"nothing stands after {operator!r}", end, f"write {{{{ step.ID.response }}}} {operator} 'text'"
+        )
     right_offset = end + len(text[end:]) - len(text[end:].lstrip())
     template = _shifted(left, len(text) - len(text.lstrip()))
     if operator == "matches":

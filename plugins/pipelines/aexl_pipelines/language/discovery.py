@@ -17,6 +17,8 @@ from aexl_pipelines.language.problems import suggest
 _MARKS: Final = (".git", "aexl.toml", ".aexl")
 _MOST: Final = 1_000
 _SUFFIXES: Final = (".yaml", ".yml")
+CASES: Final = ".cases"
+"""What the name of a case file ends with, before ``.yaml``: it is no pipeline."""
 
 Where = Literal["project", "home"]
 
@@ -88,6 +90,8 @@ def _of_folder(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
         for suffix in _SUFFIXES:
             stem = stem.removesuffix(suffix)
         if stem == path.name or not path.is_file() or path.name.startswith(".") or stem == "template":
+            continue
+        if stem.endswith(CASES):
             continue
         stem = stem.removesuffix(".ail").removesuffix(".aexl")
         yield (prefix or "default") if stem == "default" else f"{prefix}/{stem}" if prefix else stem, path

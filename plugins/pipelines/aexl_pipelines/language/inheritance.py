@@ -37,6 +37,21 @@ class _Slot:
     inner: dict[str, list[_Slot]] = field(default_factory=dict)
 
 
+def without_hooks(heir: Fields) -> Fields:
+    """Return a file whose base is not to be had as one that stands alone: its hooks as plain steps, or gone."""
+    steps = heir.values.get("pipeline")
+    alone = heir.without("FROM")
+    if not isinstance(steps, Items):
+        return alone
+    kept = [
+        item.without(*HOOKS) if isinstance(item, Fields) else item
+        for item in steps.items
+        if not (isinstance(item, Fields) and "disable" in item.values)
+    ]
+    items = Items(steps.source, steps.line, steps.column, tuple(kept))
+    return alone.with_({"pipeline": (alone.keys["pipeline"], items) if kept else None})
+
+
 def inherit(base: Fields, heir: Fields, report: Report) -> Fields:
     """Return the file that an heir is, with its base's lines where they count. ``FROM`` is gone from it."""
     changes: dict[str, tuple[Scalar, AnyNode] | None] = {}
@@ -87,6 +102,7 @@ def _merge_named(old: Fields, new: Fields, report: Report) -> Fields:
                     report.problem(
                         key.place,
                         f"the pipeline {key.text!r} has the required step {slot.path!r} and cannot be replaced",
+                        "change it with hooks instead, or give yours another name",
                     )
         changes[key.text] = key, value
     return old.with_(changes)
@@ -132,7 +148,11 @@ def _apply(
         report.problem(place, f"{hook}: {target} stands here twice", f"the first is in line {seen[hook, target].line}")
         return
     if slot.lost:
-        report.problem(place, f"the step {target[:60]!r} is gone with what it was in, by another hook of this file")
+        report.problem(
+            place,
+            f"the step {target[:60]!r} is gone with what it was in, by another hook of this file",
+            "remove one of the two",
+        )
         return
     assert isinstance(target_node, Scalar)
     seen[hook, target] = target_node
@@ -153,13 +173,19 @@ def _verb(hook: str) -> str:
 def _replace(hook: str, slot: _Slot, body: Fields, item: Fields, report: Report) -> None:
     for inner in _all_slots([slot]):
         if _is_required(inner.node):
-            report.problem(item.place, f"the step {inner.path!r} is required: an heir cannot {hook} it")
+            report.problem(
+                item.place, f"the step {inner.path!r} is required: an heir cannot {hook} it", "remove this hook"
+            )
             return
     for lost in _all_slots([each for chain in slot.inner.values() for each in chain]):
         lost.lost = True
     if hook == "disable":
         for key, _ in body:
-            report.problem(key.place, f"'disable' takes nothing away but the step; {key.text[:60]!r} has no place here")
+            report.problem(
+                key.place,
+                f"'disable' takes nothing away but the step; {key.text[:60]!r} has no place here",
+                "write 'override' to do something else instead",
+            )
         slot.gone = True
         return
     given = body.values.get("id")

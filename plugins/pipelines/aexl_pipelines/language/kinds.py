@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -52,7 +53,7 @@ class Text:
             kind_error(reader, node, name, self.words)
             return INVALID
         if not self.blank and not node.text.strip():
-            reader.problem(node, f"{name} must not be blank")
+            reader.problem(node, f"{name} must not be blank", "write a text, or leave it out")
             return INVALID
         return node.text
 
@@ -70,7 +71,9 @@ class Name:
     def read(self, node: AnyNode, name: str, reader: Reader) -> object:
         text = Text(words=self.words).read(node, name, reader)
         if isinstance(text, str) and (len(text) > 200 or not text.isprintable() or "{{" in text):
-            reader.problem(node, f"{name} {text[:60]!r} must be at most 200 printable characters without braces")
+            reader.problem(
+                node, f"{name} {text[:60]!r} must be at most 200 printable characters without braces", "shorten it"
+            )
             return INVALID
         return text.strip() if isinstance(text, str) else text
 
@@ -87,7 +90,8 @@ class Identifier:
     def read(self, node: AnyNode, name: str, reader: Reader) -> object:
         text = node.text if isinstance(node, Scalar) else ""
         if not (text.isascii() and text.isidentifier()) or len(text) > 100:
-            kind_error(reader, node, name, self.words)
+            better = re.sub(r"[^A-Za-z0-9]+", "_", text)[:100].lstrip("0123456789")
+            kind_error(reader, node, name, self.words, f"write {better}" if better.strip("_") else "")
             return INVALID
         return text
 
@@ -110,6 +114,7 @@ class Choice:
         if text in self.options:
             return text
         hint = suggest(text, self.options) if isinstance(node, Scalar) and text else ""
+        hint = hint or f"write one of these words, as in {self.options[0]}"
         reader.problem(node, f"{name} must be {self.words}, not {describe(node)}", hint)
         return INVALID
 
@@ -126,7 +131,7 @@ class Flag:
     def read(self, node: AnyNode, name: str, reader: Reader) -> object:
         if isinstance(node, Scalar) and isinstance(node.value, bool):
             return node.value
-        hint = ""
+        hint = "write true or false, without quotes"
         if isinstance(node, Scalar) and node.text.lower() in {"yes", "on", "true", "no", "off", "false"}:
             hint = f"write {'true' if node.text.lower() in {'yes', 'on', 'true'} else 'false'}, without quotes"
         reader.problem(node, f"{name} must be {self.words}, not {describe(node)}", hint)
@@ -160,8 +165,17 @@ class Number:
             above = self.least is None or value >= self.least
             if above and (self.most is None or value <= self.most) and math.isfinite(value):
                 return value if self.whole else float(value)
-        kind_error(reader, node, name, self.words)
+        kind_error(reader, node, name, self.words, self._hint(value))
         return INVALID
+
+    def _hint(self, value: object) -> str:
+        """Return the nearest number that would do."""
+        least = 0 if self.least is None else self.least
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            if self.most is not None and value > self.most:
+                return f"write {self.most:g} or less"
+            return f"write {least:g} or more" if value < least else f"write {round(value)}"
+        return f"write a number without quotes, as in {least:g}"
 
     def schema(self) -> Schema:
         found: Schema = {"type": "integer" if self.whole else "number"}
@@ -186,7 +200,7 @@ class Duration:
     def read(self, node: AnyNode, name: str, reader: Reader) -> object:
         seconds = _seconds(node)
         if seconds is None or not (0 if self.zero else 1e-3) <= seconds <= _LONGEST:
-            kind_error(reader, node, name, f"{self.words}, at most a year")
+            kind_error(reader, node, name, f"{self.words}, at most a year", "write 90s, 5m or 1h30m")
             return INVALID
         return seconds
 
@@ -201,8 +215,13 @@ def _seconds(node: AnyNode) -> float | None:
         return None
     if isinstance(node.value, int | float):
         return float(node.value)
-    found = _DURATION.fullmatch(node.text.strip())
-    if found is None or not node.text.strip():
+    return read_duration(node.text)
+
+
+def read_duration(text: str) -> float | None:
+    """Return the seconds that a text with units says, as in ``1h30m``; ``None`` for anything else."""
+    found = _DURATION.fullmatch(text.strip())
+    if found is None or not text.strip():
         return None
     days, hours, minutes, seconds = (float(part or 0) for part in found.groups())
     return days * 86400 + hours * 3600 + minutes * 60 + seconds
@@ -212,6 +231,7 @@ def _seconds(node: AnyNode) -> float | None:
 class Money:
     """An amount in USD, exact."""
 
+    zero: bool = False
     words: str = "an amount in USD, as in 0.50"
 
     def read(self, node: AnyNode, name: str, reader: Reader) -> object:
@@ -219,15 +239,15 @@ class Money:
         try:
             amount = parse_usd(text, name)
         except Invalid:
-            amount = 0
-        if amount <= 0:
-            kind_error(reader, node, name, self.words)
+            amount = -1
+        if amount < (0 if self.zero else 1):
+            kind_error(reader, node, name, self.words, "write 0.50")
             return INVALID
         return amount
 
     def schema(self) -> Schema:
         text: Schema = {"type": "string", "pattern": r"^\s*\$?[0-9]+(\.[0-9]{1,9})?\s*$"}
-        return {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, text]}
+        return {"anyOf": [{"type": "number", "minimum" if self.zero else "exclusiveMinimum": 0}, text]}
 
 
 @dataclass(frozen=True)
@@ -265,7 +285,11 @@ class ListOf:
             kind_error(reader, node, name, self.words)
             return INVALID
         if len(node.items) < self.least:
-            reader.problem(node, f"{name} must have at least {self.least} entr{'y' if self.least == 1 else 'ies'}")
+            reader.problem(
+                node,
+                f"{name} must have at least {self.least} entr{'y' if self.least == 1 else 'ies'}",
+                "add one, or leave it out",
+            )
             return INVALID
         values = [self.item.read(item, f"{name}[{number}]", reader) for number, item in enumerate(node.items)]
         return tuple(value for value in values if not isinstance(value, _Invalid))
@@ -313,6 +337,25 @@ class MapOf:
         if self.least:
             found["minProperties"] = self.least
         return found if self.least else {"anyOf": [found, {"type": "null"}]}
+
+
+@dataclass(frozen=True)
+class Made:
+    """Something that is made of a value of another kind: a short form of what a table reads."""
+
+    kind: Kind
+    make: Callable[[Any], object]  # Any: what the kind reads
+
+    @property
+    def words(self) -> str:
+        return self.kind.words
+
+    def read(self, node: AnyNode, name: str, reader: Reader) -> object:
+        value = self.kind.read(node, name, reader)
+        return value if isinstance(value, _Invalid) else self.make(value)
+
+    def schema(self) -> Schema:
+        return self.kind.schema()
 
 
 @dataclass(frozen=True)

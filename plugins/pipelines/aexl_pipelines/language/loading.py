@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -16,12 +16,12 @@ import msgspec
 
 from aexl.errors import AexlError
 from aexl_pipelines.language.checking import check_pipeline
-from aexl_pipelines.language.inheritance import inherit
+from aexl_pipelines.language.inheritance import inherit, without_hooks
 from aexl_pipelines.language.kinds import Text
 from aexl_pipelines.language.model import Pipeline, Step
 from aexl_pipelines.language.naming import with_paths
 from aexl_pipelines.language.problems import InvalidPipeline, Place, Problem, Report
-from aexl_pipelines.language.reader import Files, Reader, is_ail
+from aexl_pipelines.language.reader import Files, Reader, Recorder, Runners, is_ail
 from aexl_pipelines.language.reading import LARGEST, read_yaml
 from aexl_pipelines.language.skills import SkillFinder
 from aexl_pipelines.language.source import AnyNode, Fields, Node, Scalar, Source
@@ -37,6 +37,8 @@ _WEB: Final = re.compile(r"https://\S+")
 _HASH: Final = re.compile(r"#(?:sha256=)?([0-9a-f]{64})$")
 _SNAPSHOT: Final = re.compile(r"snapshot:([0-9a-f]{64})(?:/(.+))?")
 
+_RELATIVE: Final = "a path is relative to the file that it stands in"
+
 StepTypes = Mapping[str, Callable[[Mapping[str, object]], object]]
 
 
@@ -51,6 +53,8 @@ class Loaded:
         spelled: The nodes of ail's files that are spelled otherwise in aexl's.
         children: The file itself and those that steps call, each loaded; their problems are among these.
         layers: The files that it was made of, the base last.
+        sources: Every text that was read for it, by path or address: with ``reader.Recorder`` it loads again
+            whatever has become of the files.
     """
 
     pipeline: Pipeline | None
@@ -62,6 +66,7 @@ class Loaded:
     dropped: int = 0
     children: Mapping[Path, Pipeline] = field(default_factory=dict)
     layers: tuple[str, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     def child(self, file: str) -> Pipeline | None:
         """Return the pipeline of a ``PipelineTarget.file``; ``None`` for a path that was not known when this was loaded."""
@@ -79,39 +84,58 @@ class Loaded:
 
 
 def load_file(
-    path: Path, files: Files, finder: SkillFinder | None = None, step_types: StepTypes | None = None
+    path: Path,
+    files: Files,
+    finder: SkillFinder | None = None,
+    step_types: StepTypes | None = None,
+    runners: Runners | None = None,
 ) -> Loaded:
-    """Return the pipeline of a file, or every problem of it and of the files that it names."""
-    loader = _Loader(files, finder or SkillFinder(), step_types)
+    """Return the pipeline of a file, or every problem of it and of the files that it names.
+
+    Args:
+        step_types: What ``use:`` may name; ``None`` where that is not known.
+        runners: What ``runner:`` may name; likewise.
+    """
+    loader = _Loader(files, finder or SkillFinder(), step_types, runners)
     source = loader.open(path, Place(files.name_of(path), 1, 1))
     return loader.finish(source)
 
 
 def load_source(
-    source: Source, files: Files, finder: SkillFinder | None = None, step_types: StepTypes | None = None
+    source: Source,
+    files: Files,
+    finder: SkillFinder | None = None,
+    step_types: StepTypes | None = None,
+    runners: Runners | None = None,
 ) -> Loaded:
-    """Return the pipeline of a text; see ``load_file``."""
-    return _Loader(files, finder or SkillFinder(), step_types).finish(source)
+    """Return the pipeline of a text; see ``load_file``. Without a path, its own text is the source ``""``."""
+    loaded = _Loader(files, finder or SkillFinder(), step_types, runners).finish(source)
+    name = str(source.path) if source.path is not None else ""
+    return replace(loaded, sources={name: source.text, **loaded.sources})
 
 
 class _Loader:
-    def __init__(self, files: Files, finder: SkillFinder, step_types: StepTypes | None) -> None:
-        self._files = files
+    def __init__(
+        self, files: Files, finder: SkillFinder, step_types: StepTypes | None, runners: Runners | None
+    ) -> None:
+        self._files = Recorder(files)
         self._finder = finder
         self._step_types = step_types
+        self._runners = runners
         self._report = Report()
         self._paths: dict[Node, Path] = {}
         self._spelled: dict[Node, str] = {}
         self._children: dict[Path, Pipeline] = {}
         self._seen: set[Path] = set()
         self._layers: list[str] = []
+        self._orphans: set[Fields] = set()
 
     def open(self, path: Path, place: Place, *, ail: bool = False) -> Source | None:
         """Return a file's text; one that an ail file names is an ail file, unless it says otherwise."""
         try:
             text = self._files.read(path, LARGEST)
         except AexlError as error:
-            self._report.problem(place, str(error), code="config/file-not-found")
+            self._report.problem(place, str(error), _RELATIVE, "config/file-not-found")
             return None
         is_own = path.name == ".aexl.yaml" or ".aexl" in path.parent.parts or path.name.endswith(".aexl.yaml")
         foreign = is_ail(path) or (ail and not is_own)
@@ -130,6 +154,7 @@ class _Loader:
             dropped=self._report.dropped,
             children={} if problems else self._children,
             layers=tuple(self._layers),
+            sources=self._files.sources,
         )
 
     def _load(self, source: Source, trail: tuple[Path, ...]) -> tuple[Pipeline | None, Fields | None]:
@@ -140,6 +165,8 @@ class _Loader:
             return None, None
         reader = self._reader(tree)
         pipeline = FILE.read(tree, "the file", reader)
+        if tree in self._orphans:  # what it inherits is not known, so nothing can be said of the whole
+            return None, tree
         if "pipeline" not in tree.values:
             self._report.problem(source.place(), "the file has no 'pipeline:'", "write 'pipeline:' and its steps")
         if not isinstance(pipeline, Pipeline):
@@ -168,6 +195,7 @@ class _Loader:
             spelled=self._spelled,
             steps_of=self._loop_steps,
             step_types=self._step_types,
+            runners=self._runners,
         )
 
     def _load_children(self, reader: Reader, source: Source, trail: tuple[Path, ...]) -> None:
@@ -188,7 +216,7 @@ class _Loader:
         tree = self._resolve(source, (), []) if source is not None else None
         steps = tree.values.get("pipeline") if tree is not None else None
         if tree is None or steps is None:
-            if tree is not None:
+            if tree is not None and tree not in self._orphans:
                 self._report.problem(tree.place, "the file has no 'pipeline:'", "write 'pipeline:' and its steps")
             return ()
         found = STEPS.read(steps, "pipeline", reader)
@@ -207,7 +235,11 @@ class _Loader:
         if given is None:
             return tree
         base = self._base(given, (*trail, _identity(source)), layers)
-        return inherit(base, tree, self._report) if base is not None else tree.without("FROM")
+        if base is not None and base not in self._orphans:
+            return inherit(base, tree, self._report)
+        orphan = without_hooks(tree)
+        self._orphans.add(orphan)
+        return orphan
 
     def _base(self, given: AnyNode, trail: tuple[str, ...], layers: list[str]) -> Fields | None:
         text = Text().read(given, "FROM", Reader(report=self._report, files=self._files, finder=self._finder))
@@ -216,18 +248,21 @@ class _Loader:
         try:
             source = self._base_source(given, text.strip())
         except AexlError as error:
-            self._report.problem(given.place, str(error), code="config/file-not-found")
+            self._report.problem(given.place, str(error), _RELATIVE, "config/file-not-found")
             return None
         if source is None:
             return None
         if _identity(source) in trail:
             names = " -> ".join([*trail[trail.index(_identity(source)) :], _identity(source)])
             self._report.problem(
-                given.place, f"the files inherit one another in a circle: {names}", "", "config/circular-inheritance"
+                given.place,
+                f"the files inherit one another in a circle: {names}",
+                "take one FROM out",
+                "config/circular-inheritance",
             )
             return None
         if len(trail) > DEEPEST:
-            self._report.problem(given.place, f"more than {DEEPEST} files inherit one another")
+            self._report.problem(given.place, f"more than {DEEPEST} files inherit one another", "join some of them")
             return None
         return self._resolve(source, trail, layers)
 

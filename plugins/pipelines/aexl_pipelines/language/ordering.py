@@ -48,7 +48,7 @@ def check_order(steps: Sequence[Step], report: Report) -> None:
             )
         for name in step.depends_on:
             if name == step.id:
-                report.problem(step.place, f"the step {name!r} depends on itself")
+                report.problem(step.place, f"the step {name!r} depends on itself", "remove it from 'depends_on'")
             elif name not in places:
                 report.problem(step.place, f"there is no step {name[:60]!r} to depend on", suggest(name, places))
             elif places[name] > number:

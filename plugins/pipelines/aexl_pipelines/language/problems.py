@@ -91,13 +91,17 @@ class Report:
 
 
 class InvalidPipeline(AexlError):
-    """A pipeline file cannot be used; names every problem of it and of the files that it uses."""
+    """A pipeline file, or one of cases, cannot be used; names every problem of it and of the files that it uses.
+
+    Args:
+        what: What has the problems, as the subject of a sentence.
+    """
 
     exit_code: ClassVar[int] = 3
 
-    def __init__(self, problems: Sequence[Problem], dropped: int = 0) -> None:
+    def __init__(self, problems: Sequence[Problem], dropped: int = 0, what: str = "the pipeline has") -> None:
         count = len(problems) + dropped
-        lines = [f"the pipeline has {count} problem{'s' if count != 1 else ''}:", *(f"  {each}" for each in problems)]
+        lines = [f"{what} {count} problem{'s' if count != 1 else ''}:", *(f"  {each}" for each in problems)]
         if dropped:
             lines.append(f"  and {dropped} more")
         super().__init__("\n".join(lines))

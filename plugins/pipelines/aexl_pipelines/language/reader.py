@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeAlias, TypeVar
 
 from aexl_pipelines.language.expressions.errors import ExpressionError
 from aexl_pipelines.language.model import Step
@@ -15,6 +15,8 @@ from aexl_pipelines.language.skills import FILE, Skill, SkillFinder, read_skill
 from aexl_pipelines.language.source import AnyNode, Dialect, Node, Scalar, Source
 
 T = TypeVar("T")
+Runners: TypeAlias = Mapping[str, object]
+"""Runners by name; what they are does not matter here."""
 
 PATH_BEGINNINGS: Final = ("./", "../", "~/", "/")
 LARGEST_TEXT: Final = 1 << 20
@@ -50,6 +52,46 @@ class Files(Protocol):
         ...
 
 
+class Recorder:
+    """``Files`` that remember every text that was read through them, by path or address.
+
+    Args:
+        files: Where texts come from.
+        known: What is not read there, because it is known.
+    """
+
+    def __init__(self, files: Files, known: Mapping[str, str] | None = None) -> None:
+        self.sources: dict[str, str] = {}
+        self._files = files
+        self._known = known or {}
+
+    @property
+    def home(self) -> Path:
+        """What ``~`` stands for."""
+        return self._files.home
+
+    def read(self, path: Path, limit: int) -> str:
+        """Return a file's text."""
+        return self._keep(str(path), lambda: self._files.read(path, limit))
+
+    def name_of(self, path: Path) -> str:
+        """Return what people call a file."""
+        return self._files.name_of(path)
+
+    def fetch(self, url: str, sha256: str) -> str:
+        """Return the text behind an address."""
+        return self._keep(f"{url}#sha256={sha256}", lambda: self._files.fetch(url, sha256))
+
+    def snapshot(self, id: str) -> Path:
+        """Return a folder with the files of a snapshot."""
+        return self._files.snapshot(id)
+
+    def _keep(self, name: str, read: Callable[[], str]) -> str:
+        text = self._known.get(name)
+        self.sources[name] = text if text is not None else read()
+        return self.sources[name]
+
+
 @dataclass(kw_only=True)
 class Reader:
     """The reading of one pipeline and of the files that belong to it.
@@ -61,6 +103,7 @@ class Reader:
         spelled: Texts of ail's files that are spelled otherwise in aexl's.
         steps_of: Reads the steps of a loop's ``pipeline:``.
         step_types: What checks the arguments of ``use:``, by name; ``None`` where that is not known.
+        runners: What ``runner:`` may name; likewise.
     """
 
     report: Report
@@ -72,6 +115,7 @@ class Reader:
     children: dict[Path, Place] = field(default_factory=dict)
     steps_of: Callable[[Path, Place, Reader], tuple[Step, ...]] | None = None
     step_types: Mapping[str, Callable[[Mapping[str, object]], object]] | None = None
+    runners: Runners | None = None
     loops: int = 0
     origins: dict[int, tuple[object, Callable[[int], Place]]] = field(default_factory=dict)
 
@@ -134,7 +178,9 @@ class Reader:
         try:
             text = self.files.read(path, LARGEST_TEXT)
         except AexlError as error:
-            self.report.problem(place, str(error), code="config/file-not-found")
+            self.report.problem(
+                place, str(error), "a path is relative to the file that it stands in", "config/file-not-found"
+            )
             return None
         return Source(self.files.name_of(path), text, path.parent, path, dialect)
 
@@ -167,8 +213,24 @@ def is_ail(path: Path) -> bool:
     return path.name.endswith(".ail.yaml") or path.name in {".ail.yaml", ".ail.yml"} or ".ail" in path.parent.parts
 
 
-def kind_error(reader: Reader, node: AnyNode, name: str, wanted: str) -> None:
-    """Report a value of the wrong kind."""
+def kind_error(reader: Reader, node: AnyNode, name: str, wanted: str, hint: str = "") -> None:
+    """Report a value of the wrong kind.
+
+    Args:
+        hint: What to write instead; by default what the shape of the value suggests.
+    """
     from aexl_pipelines.language.source import describe
 
-    reader.problem(node, f"{name} must be {wanted}, not {describe(node)}")
+    reader.problem(node, f"{name} must be {wanted}, not {describe(node)}", hint or _shape_hint(node, name, wanted))
+
+
+def _shape_hint(node: AnyNode, name: str, wanted: str) -> str:
+    """Return what to write where a list stands for a text, a text for a mapping, and so on."""
+    word = name.rpartition(".")[2]
+    if isinstance(node, Scalar) and node.value is None:
+        return f"give it a value, or leave {word!r} out"
+    if wanted.startswith("a list"):
+        return f"write '{word}:' and below it each entry behind '- '"
+    if "mapping" in wanted:
+        return f"write '{word}:' and below it a key and its value on each line"
+    return f"give {word!r} another value" if isinstance(node, Scalar) else "write it as one text, in quotes"

@@ -27,6 +27,9 @@ _OWN_TAGS: Final = {None, "!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:map",
 _TEXT_TAGS: Final = {"!", "tag:yaml.org,2002:str"}
 
 
+_FLATTEN: Final = "put parts into files of their own, with pipeline: PATH"
+
+
 class _Stop(Exception):
     """Reading cannot go on; what is wrong was reported."""
 
@@ -60,9 +63,9 @@ def read_yaml(source: Source, report: Report) -> AnyNode | None:
         _report_syntax(source, report, error)
     except (ValueError, AttributeError, IndexError, TypeError, AssertionError) as error:
         # The library stumbles in these ways over what is not YAML at all; the text is at fault, not we.
-        report.problem(source.place(), f"this is not YAML ({error})", code="config/invalid-yaml")
+        report.problem(source.place(), f"this is not YAML ({error})", "write the file as text", "config/invalid-yaml")
     except RecursionError:
-        report.problem(source.place(), "this is nested too deeply", code="config/invalid-yaml")
+        report.problem(source.place(), "this is nested too deeply", _FLATTEN, "config/invalid-yaml")
     return None
 
 
@@ -121,7 +124,7 @@ class _Builder:
             return self._alias(event)
         self._add(event, 1)
         if depth > DEEPEST:
-            self._say(event, f"this is nested more than {DEEPEST} levels deep")
+            self._say(event, f"this is nested more than {DEEPEST} levels deep", _FLATTEN)
             raise _Stop
         before, anchor = self._count, event.anchor
         if event.tag not in _OWN_TAGS:
@@ -161,7 +164,7 @@ class _Builder:
             key = self._node(event, events, depth + 1)
             value = self._node(next(events), events, depth + 1)
             if not isinstance(key, Scalar):
-                self._say(event, "a key must be a text")
+                self._say(event, "a key must be a text", "put a text that begins with { or [ into quotes")
             elif key.text == "<<" and not key.style:
                 merged += self._merge_sources(event, value)
             elif key.text in keys:
@@ -177,7 +180,7 @@ class _Builder:
         candidates = value.items if isinstance(value, Items) else (value,)
         found = [each for each in candidates if isinstance(each, Fields)]
         if len(found) < len(candidates):
-            self._say(event, "<< takes an alias of a mapping, or a list of them")
+            self._say(event, "<< takes an alias of a mapping, or a list of them", "write <<: *NAME")
         return found
 
     @staticmethod
@@ -202,6 +205,8 @@ class _Builder:
         self._count += size
         if self._count > MOST_NODES:
             self._say(
-                event, f"the file has more than {MOST_NODES} keys and values, aliases counted as what they repeat"
+                event,
+                f"the file has more than {MOST_NODES} keys and values, aliases counted as what they repeat",
+                _FLATTEN,
             )
             raise _Stop

@@ -119,12 +119,15 @@ class Record:
             if known is not None:
                 read[key.text] = known.value.read(value, key.text, reader)
             elif not self.is_open(key.text):
-                hint = suggest(key.text, self.table)
+                hint = suggest(key.text, self.table) or self._way_out(key.text)
                 reader.problem(key, f"there is no key {key.text[:60]!r} in {self.title}", hint)
         for wanted in self.keys:
             if wanted.required and wanted.name not in node.values:
-                reader.problem(node, f"{name} needs the key {wanted.name!r}")
+                reader.problem(node, f"{name} needs the key {wanted.name!r}", f"add '{wanted.name}:'")
         return self.build(Values(node, name, reader, read))
+
+    def _way_out(self, name: str) -> str:
+        return f"remove it, or call it x-{name[:40]}" if self.is_open("x-") else "remove it"
 
     def schema(self) -> Schema:
         return {"$ref": f"#/$defs/{self.slug}"}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aexl_pipelines.language.kinds import Schema
+from aexl_pipelines.language.records import Record
 from aexl_pipelines.language.vocabulary.files import FILE, RECORDS
 from aexl_pipelines.language.vocabulary.results import BRANCH, MATCHERS, RESULT_MAP
 from aexl_pipelines.language.vocabulary.steps import HOOKS, PRIMARY, STEP
@@ -10,17 +13,25 @@ from aexl_pipelines.language.vocabulary.steps import HOOKS, PRIMARY, STEP
 
 def pipeline_schema() -> Schema:
     """Return the schema. What it refuses the loader refuses; the loader sees more."""
-    definitions = {record.slug: record.definition() for record in RECORDS}
+    found = schema_of(
+        FILE, RECORDS, "aexl pipeline", "A pipeline file of aexl: .aexl.yaml, .aexl/*.yaml, and ail's files."
+    )
+    definitions = found["$defs"]
     definitions[STEP.slug]["allOf"] = [_one_primary()]
     definitions[BRANCH.slug]["allOf"] = [_one_of(MATCHERS)]
     definitions[RESULT_MAP.slug]["allOf"] = [_one_of(MATCHERS)]
     definitions[FILE.slug]["anyOf"] = [{"required": ["pipeline"]}, {"required": ["FROM"]}]
+    return found
+
+
+def schema_of(file: Record, records: Sequence[Record], title: str, description: str) -> Schema:
+    """Return the schema of a kind of file, made of its tables."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "aexl pipeline",
-        "description": "A pipeline file of aexl: .aexl.yaml, .aexl/*.yaml, and ail's files.",
-        **FILE.schema(),
-        "$defs": definitions,
+        "title": title,
+        "description": description,
+        **file.schema(),
+        "$defs": {record.slug: record.definition() for record in records},
     }
 
 

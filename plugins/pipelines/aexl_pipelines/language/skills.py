@@ -111,7 +111,9 @@ def read_skill(source: Source, report: Report) -> Skill | None:
     fields = read_yaml(head, report)
     if not isinstance(fields, Fields):
         if fields is not None:
-            report.problem(fields.place, "the front matter must be a mapping")
+            report.problem(
+                fields.place, "the front matter must be a mapping", "write name: and description: between two lines ---"
+            )
         return None
     texts = {key.text: value.text for key, value in fields if isinstance(value, Scalar) and value.value is not None}
     _check_head(fields, texts, source, report)
@@ -127,17 +129,20 @@ def read_skill(source: Source, report: Report) -> Skill | None:
 def _check_head(fields: Fields, texts: Mapping[str, str], source: Source, report: Report) -> None:
     for name in ("name", "description"):
         if not texts.get(name, "").strip():
-            report.problem(fields.place, f"the skill has no {name}")
+            report.problem(fields.place, f"the skill has no {name}", f"add {name}: to its front matter")
     name = texts.get("name", "")
     if name and (_NAME.fullmatch(name) is None or len(name) > 64):
         report.problem(
             fields.values["name"].place,
             f"the name {name[:80]!r} must be small letters, digits and single hyphens, at most 64",
+            "write it like code-review",
         )
     elif name and source.folder is not None and source.folder.name != name:
         report.note(fields.values["name"].place, f"the skill {name!r} is in a folder named {source.folder.name!r}")
     if len(texts.get("description", "")) > 1024:
-        report.problem(fields.values["description"].place, "the description has more than 1,024 characters")
+        report.problem(
+            fields.values["description"].place, "the description has more than 1,024 characters", "shorten it"
+        )
     for key, _ in fields:
         if key.text not in _KNOWN:
             report.note(key.place, f"{key.text[:60]!r} is not part of the Agent Skills standard")

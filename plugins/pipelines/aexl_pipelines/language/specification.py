@@ -51,7 +51,7 @@ def section(title: str) -> str | None:
             return f"## {name}\n\n{_filled(text)}\n"
     for record in RECORDS:
         if record.title.lower() == title.lower():
-            return "\n".join(_table(record)) + "\n"
+            return "\n".join(table_of(record)) + "\n"
     return "\n".join(_names()) + "\n" if title.lower() == "names" else None
 
 
@@ -64,7 +64,7 @@ def _prose() -> str:
     lines += [*_names(), "", "## All keys", ""]
     lines += ["Keys marked *aexl* are additions to ail's language.", ""]
     for record in RECORDS:
-        lines += [*_table(record), ""]
+        lines += [*table_of(record), ""]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
@@ -92,7 +92,8 @@ def _names() -> Iterator[str]:
         yield f"| `{name}` | {text} |"
 
 
-def _table(record: Record) -> Iterator[str]:
+def table_of(record: Record, *, marked: bool = True) -> Iterator[str]:
+    """Yield the lines of a table's part of the description."""
     yield f"### {record.title}"
     yield ""
     if record.text:
@@ -101,7 +102,7 @@ def _table(record: Record) -> Iterator[str]:
     yield "| key | value | meaning |"
     yield "|---|---|---|"
     for key in record.keys:
-        yield f"| `{key.name}`{' *aexl*' if key.of == 'aexl' else ''} | {_words(key)} | {key.text.replace('|', '&#124;')} |"
+        yield f"| `{key.name}`{' *aexl*' if marked and key.of == 'aexl' else ''} | {_words(key)} | {key.text.replace('|', '&#124;')} |"
     if record.open:
         names = ", ".join(f"`{name}*`" if name.endswith("-") else f"`{name}`" for name in record.open)
         yield f"| {names} | anything | Kept as it is. |"

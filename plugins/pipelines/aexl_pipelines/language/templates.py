@@ -148,7 +148,7 @@ def parse_template(text: str) -> Template:
         parts.append(_parse_inside(text[start + 2 : end], start + 2))
         at = end + 2
         if len(parts) > MOST_PARTS:
-            raise ExpressionError(f"the text has more than {MOST_PARTS} parts", start)
+            raise ExpressionError(f"the text has more than {MOST_PARTS} parts", start, "make two steps of it")
     if at < len(text):
         parts.append(text[at:])
     return Template(text, _folded(parts))
@@ -192,7 +192,11 @@ def _parse_inside(inside: str, offset: int) -> Substitution:
         value: Reference | str = _unquote(head[0], offset + lead)
         rest = inside[name_end:]
         if rest.strip() and not rest.lstrip().startswith("|"):
-            raise ExpressionError(f"{rest.strip()[:40]!r} is not understood here", offset + name_end)
+            raise ExpressionError(
+                f"{rest.strip()[:40]!r} is not understood here",
+                offset + name_end,
+                "write {{ name }} or {{ name | filter }}",
+            )
     else:
         name_end = _bar(inside)
         value = parse_reference(inside[:name_end].strip(), offset + lead)
@@ -246,7 +250,7 @@ def _filter(found: re.Match[str], offset: int) -> Filter:
             return Filter("default", argument)
         case "json" | "quote":
             if has_argument:
-                raise ExpressionError(f"{name} takes no argument", offset)
+                raise ExpressionError(f"{name} takes no argument", offset, f"write {name} without parentheses")
             return Filter("json" if name == "json" else "quote")
         case _:
             hint = suggest(name, FILTERS) or _filter_hint()

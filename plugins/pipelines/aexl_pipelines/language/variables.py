@@ -106,13 +106,13 @@ def explain(reference: Reference, scope: Scope) -> tuple[str, str] | None:
             return _explain_declared(reference, scope.secrets, "secret")
         case "do_while":
             if not scope.in_do_while:
-                return f"{reference} has a value only within a do_while", ""
+                return f"{reference} has a value only within a do_while", "after a loop, write step.LOOP.index"
             if len(reference.parts) > 1 and isinstance(reference.parts[1], int):
                 return None
             return _explain_word(reference, ("iteration", "max_iterations"))
         case "for_each":
             if scope.loop is None:
-                return f"{reference} has a value only within a for_each", ""
+                return f"{reference} has a value only within a for_each", "write it in one of the loop's steps"
             return _explain_word(reference, tuple(sorted(scope.loop)), deeper=True)
         case _:
             roots = ("step", "last_response", "session", "pipeline", "env", "inputs", "secrets", "do_while", "for_each")
@@ -148,10 +148,10 @@ def _explain_step(reference: Reference, scope: Scope) -> tuple[str, str] | None:
         if name in scope.unfinished:
             return f"the step {name!r} may still run here", f"add {name!r} to 'depends_on'"
         if name in scope.later:
-            return f"the step {name!r} runs later than this", ""
+            return f"the step {name!r} runs later than this", f"put this step behind {name!r}"
     name = parts[0] if parts else ""
     hint = (
-        suggest(name, [*scope.extra, *scope.known, *scope.unfinished, *scope.later])
+        suggest(name, [*scope.extra, *scope.known, *scope.unfinished, *scope.later]) or "see aexl pipeline show"
         if name
         else "write step.ID.response"
     )

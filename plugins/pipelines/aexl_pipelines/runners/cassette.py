@@ -16,9 +16,15 @@ from aexl_pipelines.runners.tape import Entry, read_tape
 
 
 class CassetteOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``tape``: a recording, or a folder of them; below the working folder where it is relative."""
+    """What it replays.
+
+    Attributes:
+        tape: A recording, or a folder of them; below the working folder where it is relative.
+        options: Those of the runner that was recorded, where its output cannot be read without them.
+    """
 
     tape: str
+    options: dict[str, object] = {}
 
 
 class CassetteRunner(Hosted):
@@ -46,7 +52,7 @@ class CassetteRunner(Hosted):
         options = read_options(self.name, request.options, CassetteOptions)
         place = Path(request.cwd, options.tape)
         entries = await trio.to_thread.run_sync(lambda: list(read_tape(place, request)))
-        request = msgspec.structs.replace(request, options={})
+        request = msgspec.structs.replace(request, options=options.options)
         return await self._replay(place, entries, request, tell)
 
     async def _replay(

@@ -36,6 +36,10 @@ TAKEN: Final = frozenset(
 """What a program may need of the machine's environment, beside ``LC_*``; nothing else is taken."""
 
 
+WITHIN: Final = "AEXL_WITHIN_PIPELINE"
+"""Set for every agent of a pipeline: hooks of ours in the project's settings leave its session alone."""
+
+
 def agent_environment(runner: str, request: RunnerRequest) -> dict[str, str]:
     """Return what every agent gets: the machine's ``PATH`` and the like, a home, the way to its models, the step's own.
 
@@ -43,7 +47,14 @@ def agent_environment(runner: str, request: RunnerRequest) -> dict[str, str]:
         Invalid: If the step sets a provider's variable although its calls are governed.
     """
     taken = {name: value for name, value in request.environ.items() if name in TAKEN or name.startswith("LC_")}
-    env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", **taken, "TERM": "dumb", "NO_COLOR": "1"}
+    env = {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        **taken,
+        "TERM": "dumb",
+        "NO_COLOR": "1",
+        WITHIN: "1",
+    }
     env |= _homes(request)
     if request.access is not None:
         env |= common_variables(request.access)

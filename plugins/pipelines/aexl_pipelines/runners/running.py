@@ -5,8 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Final, Literal
 
@@ -16,6 +15,7 @@ import trio
 from aexl.api import Host, HostedRunner, Process, ProcessSpec, Runner, RunnerParser
 from aexl.api.runners import Asked, Decision, RunnerError, RunnerEvent, RunnerLimits, RunnerOutcome, RunnerRequest
 from aexl.errors import NotFound
+from aexl_pipelines.nurseries import plain_errors
 from aexl_pipelines.runners.abilities import check_request
 from aexl_pipelines.runners.tape import Entry, Recorder, output_entry
 
@@ -65,7 +65,7 @@ async def run(
     """
     check_request(runner, request, others)
     recorder = None if record is None else Recorder(record, runner.name, request)
-    with _plain_errors():
+    with plain_errors():
         if isinstance(runner, HostedRunner):
             outcome = await _run_hosted(host, runner, request, tell, stop, recorder)
         else:
@@ -263,18 +263,6 @@ def _reason(why: Why, limits: RunnerLimits) -> RunnerError:
             return RunnerError(kind="idle", message=f"the agent said nothing for {limits.idle:g} seconds")
         case _:
             return RunnerError(kind="stopped", message="the run was stopped")
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Let one error out of the groups that nurseries make, as if there were no nursery."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-            error = error.exceptions[0]
-        raise error from error.__cause__
 
 
 def _check_program(runner: Runner, spec: ProcessSpec) -> None:

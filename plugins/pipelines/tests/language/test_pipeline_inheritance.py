@@ -290,3 +290,22 @@ def test_any_pipeline_with_hooks_resolves_to_a_file_that_means_the_same(as_tree,
     again = load_source(Source("again.yaml", write_resolved(loaded, here), here), files)
     assert [str(problem) for problem in again.problems] == []
     assert essence(again.unwrap()) == essence(loaded.unwrap())
+
+
+def test_an_heir_without_its_base_is_looked_at_all_the_same(load):
+    loaded = load(
+        """\
+FROM: ./absent.yaml
+pipeline:
+  - {run_after: base, id: own, promt: x}
+  - {disable: other}
+  - {override: base, prompt: "{{ step.base.response }}"}
+""",
+        name="heir.yaml",
+    )
+    assert [str(problem) for problem in loaded.problems] == [
+        "heir.yaml:1:7: there is no file absent.yaml; a path is relative to the file that it stands in",
+        "heir.yaml:3:32: there is no key 'promt' in step; did you mean 'prompt'?",
+    ]
+    only = load("FROM: https://e.org/base.yaml\npipeline: [{disable: a}]")
+    assert [problem.place.line for problem in only.problems] == [1]

@@ -38,7 +38,7 @@ def test_twelve_mistakes_are_twelve_problems_each_with_its_place(files_folder, l
     lines = [problem.place.line for problem in loaded.problems]
 
     assert lines == [2, 5, 8, 10, 11, 12, 14, 17, 19, 22, 25, 27]
-    assert all(problem.suggestion for problem in loaded.problems if problem.place.line not in {5, 12, 19})
+    assert all(problem.suggestion for problem in loaded.problems)
     with pytest.raises(InvalidPipeline, match="12 problems") as caught:
         loaded.unwrap()
     assert caught.value.exit_code == 3
@@ -247,7 +247,9 @@ def test_arguments_of_a_step_of_a_plugin_are_checked_where_it_is_known(problems)
     assert problems("pipeline: [{id: a, use: cuont}]", step_types=types) == [
         "1:20: no plugin has a step type 'cuont'; did you mean 'count'?"
     ]
-    assert problems("pipeline: [{id: a, use: count, with: {}}]", step_types=types) == ["1:32: n: is missing"]
+    assert problems("pipeline: [{id: a, use: count, with: {}}]", step_types=types) == [
+        "1:32: n: is missing; see what the plugin says of count"
+    ]
 
 
 def test_what_is_no_readable_file_is_a_problem_and_nothing_waits(tmp_path, load_path):
@@ -267,3 +269,33 @@ def test_what_is_no_readable_file_is_a_problem_and_nothing_waits(tmp_path, load_
     assert [problem.place.line for problem in loaded.problems] == [2, 3, 4, 5, 6, 7, 8, 9]
     assert {problem.code for problem in loaded.problems} == {"config/file-not-found"}
     assert load_path(tmp_path / "folder").problems[0].message == "folder is not a file"
+
+
+def test_a_runner_that_is_not_there_is_reported_where_it_is_known_which_there_are(problems):
+    text = (
+        "defaults: {runner: CLAUDE}\npipeline: [{id: a, prompt: x, runner: cluade}, {id: b, prompt: x, runner: ollama}]"
+    )
+    assert problems(text) == []
+    assert problems(text, runners={"claude": 1, "http": 1}) == [
+        "2:39: there is no runner 'cluade'; did you mean 'claude'?"
+    ]
+
+
+def test_ails_name_of_a_runner_is_ours(load):
+    [step] = load("pipeline: [{id: a, prompt: x, runner: Ollama}]").unwrap().steps
+    assert step.runner == "http"
+
+
+def test_what_only_an_agent_could_honour_is_said_of_steps_that_ask_none(load, problems):
+    found = load(
+        "pipeline: [{id: a, context: {shell: ls}, model: m, tools: {deny: [x]}}, {id: b, prompt: x, model: m}]"
+    )
+    assert [str(note) for note in found.notes] == [
+        "p.yaml:1:42: 'model' has no effect on a step that asks no agent; remove it",
+        "p.yaml:1:52: 'tools' has no effect on a step that asks no agent; remove it",
+    ]
+    assert found.pipeline is not None
+    assert problems("pipeline: [{id: a, context: {shell: ls}, cache: true}]") == [
+        "1:42: 'cache' is for steps that ask an agent; remove it"
+    ]
+    assert problems("pipeline: [{id: a, context: {shell: ls}, cache: false}]") == []

@@ -174,6 +174,7 @@ def test_any_tree_is_a_pipeline_or_problems_with_places_and_never_a_crash(as_tre
     for problem in loaded.problems:
         assert problem.place.line >= 1
         assert problem.message
+        assert problem.suggestion, problem.message
     if loaded.pipeline is not None:
         assert list(validator.iter_errors(value_of(text))) == []
         json.dumps(value_of(text))

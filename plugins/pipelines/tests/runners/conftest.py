@@ -108,3 +108,21 @@ def program(tmp_path: Path) -> Callable[[str], str]:
         return str(path)
 
     return write
+
+
+@pytest.fixture
+def machine():
+    """The environment of a person's machine, keys and all."""
+    return {
+        "PATH": "/opt/bin:/usr/bin",
+        "LC_ALL": "de_DE.UTF-8",
+        "HOME": "/home/ann",
+        "XDG_CONFIG_HOME": "/home/ann/.config",
+        "EDITOR": "vi",
+        "OPENAI_API_KEY": "sk-machine",
+        "ANTHROPIC_API_KEY": "sk-machine",
+        "GEMINI_API_KEY": "sk-machine",
+        "GROQ_API_KEY": "sk-machine",
+        "AWS_SECRET_ACCESS_KEY": "sk-machine",
+        "MY_COMPANYS_TOKEN": "sk-machine",
+    }

@@ -92,7 +92,9 @@ class _Parser:
         if self._take(text) is None:
             raise self._unexpected(f"{text!r} is missing {why}")
 
-    def _unexpected(self, message: str, suggestion: str = "") -> ExpressionError:
+    def _unexpected(
+        self, message: str, suggestion: str = "complete it, as in step.tests.exit_code == 0"
+    ) -> ExpressionError:
         token = self._token
         got = "it ends here" if token.kind == "end" else f"there is {token.text[:40]!r}"
         return ExpressionError(f"{message}: {got}", token.offset, suggestion)
@@ -123,7 +125,9 @@ class _Parser:
 
     def _inverse(self, depth: int) -> Expression:
         if depth > DEEPEST:
-            raise ExpressionError(f"the expression is nested more than {DEEPEST} levels deep", self._token.offset)
+            raise ExpressionError(
+                f"the expression is nested more than {DEEPEST} levels deep", self._token.offset, "make two steps of it"
+            )
         token = self._take("not")
         if token is not None:
             return Negation(self._inverse(depth + 1), token.offset)
@@ -161,7 +165,9 @@ class _Parser:
 
     def _value(self, depth: int) -> Expression:
         if depth > DEEPEST:
-            raise ExpressionError(f"the expression is nested more than {DEEPEST} levels deep", self._token.offset)
+            raise ExpressionError(
+                f"the expression is nested more than {DEEPEST} levels deep", self._token.offset, "make two steps of it"
+            )
         token = self._token
         self._at += token.kind != "end"
         if token.kind == "number":
@@ -209,5 +215,5 @@ def _number(token: Token) -> int | float:
         return int(token.text)
     value = float(token.text)
     if not math.isfinite(value):
-        raise ExpressionError(f"the number {token.text[:40]} is too large", token.offset)
+        raise ExpressionError(f"the number {token.text[:40]} is too large", token.offset, "write a smaller one")
     return value

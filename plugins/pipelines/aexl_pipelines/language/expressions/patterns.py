@@ -52,7 +52,7 @@ def compile_pattern(source: str, flags: str, offset: int) -> Pattern:
         if flag not in FLAGS:
             raise ExpressionError(f"the flag {flag!r} is not supported", offset, "the flags are i, m and s")
     if len(source) > LONGEST:
-        raise ExpressionError(f"the pattern has more than {LONGEST} characters", offset)
+        raise ExpressionError(f"the pattern has more than {LONGEST} characters", offset, "shorten it")
     try:
         _compiled(source, "".join(sorted(set(flags))))
     except re2.error as error:
@@ -61,7 +61,9 @@ def compile_pattern(source: str, flags: str, offset: int) -> Pattern:
         hint = "look-around and back-references are not supported" if "(?" in text or "escape" in text else ""
         raise ExpressionError(f"the pattern failed to compile: {text}", offset, hint) from error
     except UnicodeEncodeError as error:
-        raise ExpressionError("the pattern failed to compile: it is not Unicode", offset) from error
+        raise ExpressionError(
+            "the pattern failed to compile: it is not Unicode", offset, "write the characters themselves"
+        ) from error
     return Pattern(source, "".join(sorted(set(flags))), offset)
 
 
@@ -77,9 +79,9 @@ def read_literal(text: str, offset: int) -> Pattern:
     while end > 0 and _is_escaped(text, end):
         end = text.rfind("/", 0, end)
     if end <= 0:
-        raise ExpressionError(f"the pattern {text[:60]!r} has no closing slash", offset)
+        raise ExpressionError(f"the pattern {text[:60]!r} has no closing slash", offset, "write /pattern/flags")
     if end == 1:
-        raise ExpressionError("the pattern is empty", offset)
+        raise ExpressionError("the pattern is empty", offset, "write /pattern/flags")
     return compile_pattern(text[1:end], text[end + 1 :], offset)
 
 

@@ -56,7 +56,9 @@ def parse_reference(text: str, offset: int = 0) -> Reference:
         if text[at] == "." and parts:
             at += 1
             if at == len(text) or text[at] in ".[":
-                raise ExpressionError(f"the name {text[:60]!r} has an empty part", offset + at)
+                raise ExpressionError(
+                    f"the name {text[:60]!r} has an empty part", offset + at, "write a word between two dots"
+                )
         found = _PIECE.match(text, at)
         if found is None or (parts and found[4] is not None and text[at - 1] != "."):
             raise ExpressionError(f"{text[:60]!r} is not a name", offset + at, "names look like step.tests.exit_code")
@@ -74,7 +76,7 @@ def _part(found: re.Match[str], offset: int) -> str | int:
         try:
             return str(json.loads(found[2]))
         except ValueError as error:
-            raise ExpressionError(f"{found[2][:60]} is not a text", offset) from error
+            raise ExpressionError(f"{found[2][:60]} is not a text", offset, 'write ["name"]') from error
     return found[3] if found[3] is not None else found[4].strip()
 
 

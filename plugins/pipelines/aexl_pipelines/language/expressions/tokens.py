@@ -76,7 +76,7 @@ def split(text: str) -> list[Token]:
         ExpressionError: At what is no word.
     """
     if len(text) > LONGEST:
-        raise ExpressionError(f"the expression has more than {LONGEST} characters", 0)
+        raise ExpressionError(f"the expression has more than {LONGEST} characters", 0, "make two steps of it")
     tokens: list[Token] = []
     at = 0
     end = len(text.rstrip())
@@ -84,7 +84,11 @@ def split(text: str) -> list[Token]:
         found = _TOKEN.match(text, at)
         if found is None:
             start = at + len(text[at:]) - len(text[at:].lstrip())
-            raise ExpressionError(f"{text[start : start + 20]!r} is not understood", start, _HINTS.get(text[start], ""))
+            raise ExpressionError(
+                f"{text[start : start + 20]!r} is not understood",
+                start,
+                _HINTS.get(text[start], "put texts into quotes"),
+            )
         tokens.append(_token(found))
         at = found.end()
     return [*tokens, Token("end", "", end)]

@@ -7,6 +7,7 @@ from typing import Final
 
 from aexl_pipelines.language.kinds import INVALID, Duration, Either, Flag, ListOf, Name, Number, Schema, Text
 from aexl_pipelines.language.parts import Provider, Sampling, Tools
+from aexl_pipelines.language.problems import suggest
 from aexl_pipelines.language.reader import Reader, kind_error
 from aexl_pipelines.language.records import Key, Record, Values
 from aexl_pipelines.language.source import AnyNode
@@ -24,7 +25,7 @@ class _Stop:
     def read(self, node: AnyNode, name: str, reader: Reader) -> object:
         text = Text(blank=True).read(node, name, reader)
         if text == "":
-            reader.problem(node, f"{name} must not be empty")
+            reader.problem(node, f"{name} must not be empty", "add a text, or leave it out")
             return INVALID
         return text
 
@@ -137,6 +138,31 @@ class _ProviderName:
 
 
 PROVIDER: Final = Either("a provider, as in openai/gpt-4o-mini, or a mapping", _ProviderName(), PROVIDER_TABLE)
+
+
+_ALIASES: Final = {"ollama": "http"}
+"""What ail calls runners that have another name here."""
+
+
+@dataclass(frozen=True)
+class RunnerName:
+    """A runner; large and small letters are the same."""
+
+    words: str = "a name"
+
+    def read(self, node: AnyNode, name: str, reader: Reader) -> object:
+        text = Name().read(node, name, reader)
+        if not isinstance(text, str):
+            return INVALID
+        word = _ALIASES.get(text.lower(), text.lower())
+        if reader.runners is not None and word not in reader.runners:
+            hint = suggest(word, reader.runners) or "see 'aexl plugin list'"
+            reader.problem(node, f"there is no runner {text[:60]!r}", hint)
+            return INVALID
+        return word
+
+    def schema(self) -> Schema:
+        return Name().schema()
 
 
 RECORDS: Final = (SAMPLING, TOOLS, PROVIDER_TABLE)

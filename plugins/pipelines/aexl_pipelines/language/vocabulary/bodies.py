@@ -25,7 +25,9 @@ def _build_context(values: Values) -> object:
     written = [name for name in _CONTEXTS if name in values]
     if len(written) != 1:
         found = f"not {' and '.join(written)}" if written else "and has none"
-        values.reader.problem(values.node, f"context needs exactly one of {', '.join(_CONTEXTS)}, {found}")
+        values.reader.problem(
+            values.node, f"context needs exactly one of {', '.join(_CONTEXTS)}, {found}", "write shell: and a line"
+        )
         return INVALID
     match values.any(written[0]):
         case Template() as command:
@@ -68,7 +70,7 @@ class JsonSchema:
         found = as_json(node)
         problem = schema_problem(found)
         if problem is not None:
-            reader.problem(node, f"{name} is no JSON Schema: {problem}")
+            reader.problem(node, f"{name} is no JSON Schema: {problem}", "begin with type: object and properties:")
             return INVALID
         return found
 
@@ -83,7 +85,7 @@ class JsonSchema:
         found = as_json(tree)
         problem = schema_problem(found)
         if problem is not None:
-            reader.problem(node, f"{name} is no JSON Schema: {problem}")
+            reader.problem(node, f"{name} is no JSON Schema: {problem}", "begin with type: object and properties:")
             return INVALID
         return found
 

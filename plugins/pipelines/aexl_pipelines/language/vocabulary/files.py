@@ -17,8 +17,8 @@ from aexl_pipelines.language.kinds import (
     Flag,
     Identifier,
     ListOf,
+    Made,
     MapOf,
-    Name,
     Number,
     Schema,
     Text,
@@ -80,7 +80,7 @@ DEFAULTS: Final = Record(
     open=("x-",),
     keys=[
         Key("model", Text(), "The model."),
-        Key("runner", Name(), "Which agent.", "aexl"),
+        Key("runner", agents.RunnerName(), "Which agent.", "aexl"),
         Key("provider", agents.PROVIDER, "Where model calls go."),
         Key("tools", agents.TOOLS, "Which tools agents may use."),
         Key("sampling", agents.SAMPLING, "How models pick their words."),
@@ -116,14 +116,14 @@ def _build_input(values: Values) -> Input:
         secret=values.get("secret", bool, False),
     )
     if kind == "choice" and not wanted.choices and not {"choices", "enum"} & set(values.node.values):
-        values.problem("type", "an input of type choice needs 'choices'")
+        values.problem("type", "an input of type choice needs 'choices'", "add choices: [one, other]")
     required = values.get("required", bool, "default" not in values)
     default = values.any("default")
     if "default" in values and default is not None:
         try:
             default = check_input(values.name.removeprefix("inputs."), wanted, default) if kind != "file" else default
         except Invalid as error:
-            values.reader.problem(values.node.values["default"], str(error))
+            values.reader.problem(values.node.values["default"], str(error), "give a default that fits, or none")
     import msgspec
 
     return msgspec.structs.replace(wanted, default=default, required=required)
@@ -167,22 +167,12 @@ OUTPUT: Final = Record(
 )
 
 
-@dataclass(frozen=True)
-class _OutputText:
-    words: str = "a text"
-
-    def read(self, node: AnyNode, name: str, reader: Reader) -> object:
-        found = TemplateText().read(node, name, reader)
-        return Output(value=found) if isinstance(found, Template) else INVALID
-
-    def schema(self) -> Schema:
-        return Text().schema()
-
-
 def _build_secret(values: Values) -> object:
     if ("env" in values) == ("file" in values):
         both = "not both" if "env" in values else "and has neither"
-        values.reader.problem(values.node, f"a secret comes from 'env' or from 'file', {both}")
+        values.reader.problem(
+            values.node, f"a secret comes from 'env' or from 'file', {both}", "write env: and the variable"
+        )
     return Secret(env=values.get("env", str), file=values.get("file", str))
 
 
@@ -306,7 +296,12 @@ FILE: Final = Record(
         Key("inputs", MapOf(Either("a mapping", None, INPUT), Identifier()), "Values that a run is given.", "aexl"),
         Key(
             "outputs",
-            MapOf(Either("a text, or a mapping with 'value'", _OutputText(), OUTPUT), Identifier()),
+            MapOf(
+                Either(
+                    "a text, or a mapping with 'value'", Made(TemplateText(), lambda value: Output(value=value)), OUTPUT
+                ),
+                Identifier(),
+            ),
             "Values that a run answers with.",
             "aexl",
         ),

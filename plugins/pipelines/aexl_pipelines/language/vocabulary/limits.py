@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, get_args
 
-from aexl_pipelines.language.kinds import INVALID, Choice, Duration, Either, Flag, ListOf, Money, Name, Number, Schema
+from aexl_pipelines.language.kinds import (
+    INVALID,
+    Choice,
+    Duration,
+    Either,
+    Flag,
+    ListOf,
+    Made,
+    Money,
+    Name,
+    Number,
+    Schema,
+)
 from aexl_pipelines.language.model import OnError
 from aexl_pipelines.language.parts import Backoff, Budget, Resume, Retry, RetryOn
 from aexl_pipelines.language.reader import Reader
@@ -69,7 +81,9 @@ BUDGET: Final = Either("an amount in USD, or a mapping with usd, tokens, turns o
 def _build_retry(values: Values) -> Retry:
     backoff: Any = values.get("backoff", str, "exponential" if "delay" in values else "none")
     if backoff != "none" and "delay" not in values:
-        values.problem("backoff", f"backoff {backoff!r} needs 'delay', the seconds before the second attempt")
+        values.problem(
+            "backoff", f"backoff {backoff!r} needs 'delay', the seconds before the second attempt", "add delay: 5s"
+        )
     on: Any = values.all("on", str) or get_args(RetryOn)
     return Retry(
         times=values.get("times", int, 1),
@@ -114,19 +128,11 @@ RETRY_TABLE: Final = Record(
 )
 
 
-@dataclass(frozen=True)
-class _Times:
-    words: str = "a number of attempts"
-
-    def read(self, node: AnyNode, name: str, reader: Reader) -> object:
-        times = Number(1, 100, whole=True).read(node, name, reader)
-        return Retry(times=times) if isinstance(times, int) else INVALID
-
-    def schema(self) -> Schema:
-        return Number(1, 100, whole=True).schema()
-
-
-RETRY: Final = Either("a number of attempts, or a mapping", _Times(), RETRY_TABLE)
+RETRY: Final = Either(
+    "a number of attempts, or a mapping",
+    Made(Number(1, 100, whole=True), lambda times: Retry(times=times)),
+    RETRY_TABLE,
+)
 
 
 def _build_resume(values: Values) -> Resume:
@@ -175,16 +181,16 @@ def read_failure(values: Values) -> tuple[OnError | None, Retry | None]:
             retry = Retry(times=times)
         word = None
     elif "max_retries" in values and not ("on_error" in values and word is None):
-        values.problem("max_retries", "max_retries needs 'on_error: retry'")
+        values.problem("max_retries", "max_retries needs 'on_error: retry'", "add on_error: retry")
     if "max_retries" in values and "retry" in values:
-        values.problem("max_retries", "'retry' and 'max_retries' are the same; leave one out")
+        values.problem("max_retries", "'retry' and 'max_retries' are the same", "leave one out")
     return word, retry
 
 
 def read_timeout(values: Values) -> float | None:
     """Return the seconds of ``timeout``, under whichever of its two names."""
     if "timeout" in values and "timeout_seconds" in values:
-        values.problem("timeout_seconds", "'timeout' and 'timeout_seconds' are the same; leave one out")
+        values.problem("timeout_seconds", "'timeout' and 'timeout_seconds' are the same", "leave one out")
     return values.get("timeout", float, values.get("timeout_seconds", float))
 
 

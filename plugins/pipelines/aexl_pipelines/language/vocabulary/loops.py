@@ -57,7 +57,11 @@ class _LoopFile:
         if text.strip() in reader.named:
             return text.strip()
         if "{{" in text:
-            reader.problem(node, f"the path of a loop's body is known before it runs, so {text[:60]!r} has no names")
+            reader.problem(
+                node,
+                f"the path of a loop's body is known before it runs, so {text[:60]!r} has no names",
+                "write the path itself",
+            )
             return INVALID
         return _Path(node)
 
@@ -74,7 +78,9 @@ def _body(values: Values) -> tuple[tuple[Step, ...], str | None]:
     """Return the steps of a loop, and the file or the named pipeline that they come from."""
     if ("steps" in values) == ("pipeline" in values):
         both = "not both" if "steps" in values else "and has neither"
-        values.reader.problem(values.node, f"{values.name} needs 'steps' or 'pipeline', {both}")
+        values.reader.problem(
+            values.node, f"{values.name} needs 'steps' or 'pipeline', {both}", "write steps: and below it the body"
+        )
     reader = values.reader
     target = values.any("pipeline")
     if isinstance(target, str):
@@ -122,7 +128,7 @@ class _Over:
             return ListOf(Anything()).read(node, name, reader)
         found = TemplateText().read(node, name, reader)
         if isinstance(found, Template) and not any(True for _ in found.substitutions):
-            reader.problem(node, f"{name} must be {self.words}")
+            reader.problem(node, f"{name} must be {self.words}", "write [one, other], or '{{ step.ID.items }}'")
         return found
 
     def schema(self) -> Schema:
@@ -132,7 +138,7 @@ class _Over:
 def _build_for_each(values: Values) -> ForEachBody:
     if ("over" in values) == ("matrix" in values):
         both = "not both" if "over" in values else "and has neither"
-        values.reader.problem(values.node, f"for_each needs 'over' or 'matrix', {both}")
+        values.reader.problem(values.node, f"for_each needs 'over' or 'matrix', {both}", "write over: and a list")
     steps, file = _body(values)
     over: Any = values.any("over")
     matrix: Any = values.any("matrix")
@@ -153,12 +159,16 @@ def _build_for_each(values: Values) -> ForEachBody:
 
 def _check_matrix(values: Values, matrix: dict[str, object]) -> None:
     for axis in {"item", "index", "total"} & set(matrix):
-        values.problem("matrix", f"the axis {axis!r} has the name of one of the loop's own values")
+        values.problem(
+            "matrix", f"the axis {axis!r} has the name of one of the loop's own values", "give it another name"
+        )
     count = 1
     for items in matrix.values():
         count *= max(len(items), 1) if isinstance(items, tuple) else 1
     if count > MOST_COMBINATIONS:
-        values.problem("matrix", f"the matrix has {count} combinations; at most {MOST_COMBINATIONS} are run")
+        values.problem(
+            "matrix", f"the matrix has {count} combinations; at most {MOST_COMBINATIONS} are run", "shorten its lists"
+        )
 
 
 @dataclass(frozen=True)

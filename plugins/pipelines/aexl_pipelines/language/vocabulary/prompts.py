@@ -77,7 +77,11 @@ def _build_extra(values: Values) -> object:
     written = [name for name in _EXTRAS if name in values]
     if len(written) != 1:
         found = f"not {' and '.join(written)}" if written else "and has none"
-        values.reader.problem(values.node, f"{values.name} needs exactly one of {', '.join(_EXTRAS)}, {found}")
+        values.reader.problem(
+            values.node,
+            f"{values.name} needs exactly one of {', '.join(_EXTRAS)}, {found}",
+            "write text: and the addition",
+        )
         return INVALID
     value = values.any(written[0])
     match value:

@@ -101,7 +101,7 @@ class _Code:
             return ExitCode(code=value)
         if isinstance(node, Scalar) and node.text.strip() == "any":
             return ExitCode()
-        kind_error(reader, node, name, self.words)
+        kind_error(reader, node, name, self.words, "write 1, or any")
         return INVALID
 
     def schema(self) -> Schema:
@@ -192,13 +192,13 @@ def read_matcher(values: Values) -> Matcher | None:
     field: Any = values.any("field") if isinstance(values.any("field"), tuple) else None
     if len(written) != 1:
         found = f"not {' and '.join(written)}" if written else "and has none"
-        hint = "" if "field" not in values or written else "add 'equals: VALUE'"
+        hint = "keep one" if written else "add 'equals: VALUE'" if "field" in values else "add always: true"
         message = f"a branch needs exactly one matcher ({', '.join(MATCHERS)}), {found}"
         values.reader.problem(values.node, message, hint)
         return None
     name = written[0]
     if field is not None and name not in _OF_FIELD:
-        values.problem("field", f"'field' does not go together with {name!r}")
+        values.problem("field", f"'field' does not go together with {name!r}", "remove one of the two")
     return _matcher(name, values.any(name), field)
 
 
@@ -241,7 +241,7 @@ def _build_branch(values: Values) -> object:
             values.problem("action", "the action stands here twice", "leave the one in 'always' out")
         return INVALID if matcher is None else _branch(matcher, nested, values)
     if "action" not in values and not isinstance(values.node.values.get("always"), Fields):
-        values.reader.problem(values.node, "a branch needs the key 'action'")
+        values.reader.problem(values.node, "a branch needs the key 'action'", "add action: continue")
     then = _build_then(values)
     return _branch(matcher, then, values) if matcher is not None and isinstance(then, _Then) else INVALID
 

@@ -7,6 +7,7 @@ from typing import Any, Final, get_args
 
 import msgspec
 
+from aexl.errors import ConfigError
 from aexl_pipelines.language.kinds import (
     INVALID,
     Choice,
@@ -41,6 +42,7 @@ from aexl_pipelines.language.model import (
     UseBody,
 )
 from aexl_pipelines.language.parts import Budget, Extra, Prompt, Provider, Resume, Sampling, Tools
+from aexl_pipelines.language.problems import suggest
 from aexl_pipelines.language.records import Key, Record, Values
 from aexl_pipelines.language.skills import Skill
 from aexl_pipelines.language.source import Fields
@@ -54,7 +56,7 @@ from aexl_pipelines.language.texts import (
     TemplateText,
     as_written,
 )
-from aexl_pipelines.language.vocabulary.agents import PROVIDER, SAMPLING, TOOLS
+from aexl_pipelines.language.vocabulary.agents import PROVIDER, SAMPLING, TOOLS, RunnerName
 from aexl_pipelines.language.vocabulary.bodies import CONTEXT, ChainEntry, JsonSchema
 from aexl_pipelines.language.vocabulary.limits import BUDGET, RESUME, RETRY, read_failure, read_timeout
 from aexl_pipelines.language.vocabulary.loops import loop_records
@@ -63,6 +65,17 @@ from aexl_pipelines.language.vocabulary.results import ON_RESULT
 
 PRIMARY: Final = ("prompt", "skill", "pipeline", "action", "context", "do_while", "for_each", "use")
 
+
+_OF_AGENTS: Final = (
+    "model",
+    "runner",
+    "provider",
+    "system_prompt",
+    "append_system_prompt",
+    "tools",
+    "sampling",
+    "resume",
+)
 
 HOOKS: Final = ("run_before", "run_after", "override", "disable")
 
@@ -171,44 +184,60 @@ def _skill_arguments(values: Values) -> dict[str, Template]:
 
 
 def _use(values: Values, name: str) -> UseBody:
-    from aexl.errors import ConfigError
-    from aexl_pipelines.language.problems import suggest
-
     known = values.reader.step_types
     arguments = values.map("with", object)
     if known is not None and name not in known:
-        values.problem("use", f"no plugin has a step type {name[:60]!r}", suggest(name, known))
+        values.problem(
+            "use", f"no plugin has a step type {name[:60]!r}", suggest(name, known) or "install the plugin that has it"
+        )
     elif known is not None:
         try:
             known[name]({key: as_written(value) for key, value in arguments.items()})
         except ConfigError as error:
             for problem in error.problems:
-                values.problem("with", f"{problem.key}: {problem.message}" if problem.key else problem.message)
+                message = f"{problem.key}: {problem.message}" if problem.key else problem.message
+                values.problem("with", message, f"see what the plugin says of {name}")
     return UseBody(name=name, arguments=arguments)
 
 
 def _check_together(values: Values, body: Body | None) -> None:
     """Report keys that mean nothing for what a step does, and pairs that contradict one another."""
     if "with" in values and not isinstance(body, SkillBody | UseBody) and body is not None:
-        values.problem("with", "'with' is for 'skill' and 'use'")
+        values.problem("with", "'with' is for 'skill' and 'use'", "remove it")
     action = body.action if isinstance(body, ActionBody) else None
     if action == "join" and not values.all("depends_on", str) and "depends_on" not in values:
-        values.reader.problem(values.node, "join needs 'depends_on', the steps to wait for")
+        values.reader.problem(values.node, "join needs 'depends_on', the steps to wait for", "add depends_on: [ID]")
     if values.get("on_headless", str) == "use_default" and "default_value" not in values:
-        values.problem("on_headless", "on_headless: use_default needs 'default_value'")
+        values.problem("on_headless", "on_headless: use_default needs 'default_value'", "add default_value:")
     if body is None:
         return
+    if not isinstance(body, PromptBody | SkillBody):
+        _check_agentless(values)
     if action != "modify_output":
         for key in ("on_headless", "default_value"):
             if key in values:
-                values.problem(key, f"{key!r} is for 'action: modify_output'")
+                values.problem(key, f"{key!r} is for 'action: modify_output'", "remove it")
     if values.get("on_error", str) in {"fail_fast", "wait_for_all"} and not (
         action == "join" or isinstance(body, ForEachBody)
     ):
-        values.problem("on_error", f"{values.get('on_error', str)!r} is for 'action: join' and 'for_each'")
+        values.problem(
+            "on_error",
+            f"{values.get('on_error', str)!r} is for 'action: join' and 'for_each'",
+            "write abort_pipeline or continue",
+        )
     for key in ("condition", "if"):
         if key == "if" and "condition" in values and key in values:
             values.problem("if", "a step has 'condition' or 'if', not both", "join the two in 'if'")
+
+
+def _check_agentless(values: Values) -> None:
+    """Report what only an agent could honour: our own key as wrong, ail's, which ail takes anywhere, as a note."""
+    if values.get("cache", bool, False):
+        values.problem("cache", "'cache' is for steps that ask an agent", "remove it")
+    for key in _OF_AGENTS:
+        if key in values:
+            place = values.node.keys[key].place
+            values.reader.report.note(place, f"{key!r} has no effect on a step that asks no agent", "remove it")
 
 
 def _branches(values: Values) -> tuple[Branch, ...]:
@@ -222,7 +251,7 @@ def _branches(values: Values) -> tuple[Branch, ...]:
         name = str(matcher.field[0]) if matcher.field else None
         known = [*(schema.get("properties") or {}), *(schema.get("required") or [])]
         if name is not None and name not in known:
-            values.reader.problem(node.values["field"], f"input_schema has no property {name!r}")
+            values.reader.problem(node.values["field"], f"input_schema has no property {name!r}", suggest(name, known))
     return tuple(
         msgspec.structs.replace(branch, matcher=msgspec.structs.replace(branch.matcher, of_input=True))
         if isinstance(branch.matcher, Question) and branch.matcher.field is not None
@@ -283,7 +312,7 @@ STEP: Final = Record(
             Text(),
             "The model. `defaults.model` < `defaults.provider` < step `provider` < step `model` < `--model`.",
         ),
-        Key("runner", Name(), "Which agent: `claude`, `codex`, `http`, …"),
+        Key("runner", RunnerName(), "Which agent: `claude`, `codex`, `http`, …"),
         Key("provider", PROVIDER, "Where its model calls go."),
         Key("system_prompt", PromptText(), "Replaces the agent's own: a text, or a path."),
         Key("append_system_prompt", EXTRAS, "Additions to the system prompt, in order."),

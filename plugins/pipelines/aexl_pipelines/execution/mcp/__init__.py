@@ -1,0 +1,1 @@
+"""A small client of the Model Context Protocol: enough to call one tool."""

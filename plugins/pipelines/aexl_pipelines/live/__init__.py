@@ -1,0 +1,1 @@
+"""What people see of runs: while they run, at their end, and from a journal afterwards."""

@@ -1,0 +1,1 @@
+"""Pipelines over HTTP, and over a program's standard streams."""
