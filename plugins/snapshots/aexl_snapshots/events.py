@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from aexl.api import Host, Journal, Receipt
-from aexl_snapshots.maintenance.gc import Collected
-from aexl_snapshots.sync.push import Pushed
+
+if TYPE_CHECKING:
+    from aexl_snapshots.maintenance.gc import Collected
+    from aexl_snapshots.sync.push import Pushed
 
 Event = Literal["push", "tag", "untag", "restore", "gc"]
 

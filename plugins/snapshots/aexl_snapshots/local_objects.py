@@ -52,6 +52,7 @@ class LocalObjects:
         self.packs = PackSet(path / FOLDER)
         self.indexes = IndexCache(path / INDEXES)
         self._snapshots: dict[ObjectId, Snapshot] = {}
+        self._manifest: tuple[ObjectId, Manifest] | None = None
         self._cache_lock = threading.Lock()
 
     @contextmanager
@@ -160,7 +161,10 @@ class LocalObjects:
             NotFound: If it is not here.
             Invalid: If it is damaged or no manifest.
         """
-        return Manifest.decode(self.packs.read(id, manifests.MAX_BYTES))
+        last = self._manifest  # what is checked is often used next
+        if last is None or last[0] != id:
+            self._manifest = last = id, Manifest.decode(self.packs.read(id, manifests.MAX_BYTES))
+        return last[1]
 
     def read_snapshot(self, id: ObjectId) -> Snapshot:
         """Return a snapshot.

@@ -23,6 +23,8 @@ from aexl_snapshots.objects.ids import id_bytes, is_id
 
 SUFFIX: Final = ".pack"
 FOLDER: Final = "packs"
+_BLOCK: Final = 1024 * 1024
+
 MOST_OPEN: Final = 64
 """Files of packs that are kept open."""
 
@@ -56,6 +58,20 @@ class _Handles:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._open: OrderedDict[Path, _Handle] = OrderedDict()
+        self._block: tuple[Path | None, int, bytes] = None, 0, b""
+        self._next: tuple[Path | None, int] = None, 0
+
+    def read_frame(self, path: Path, offset: int, length: int) -> bytes:
+        """Return some bytes of a file; where one piece follows the other, read many at once."""
+        of, start, block = self._block
+        if of == path and start <= offset and offset + length <= start + len(block):
+            return block[offset - start : offset - start + length]
+        follows, self._next = self._next == (path, offset), (path, offset + length)
+        if not follows or length > _BLOCK // 4:
+            return os.pread(self.get(path).descriptor, length, offset)
+        block = os.pread(self.get(path).descriptor, _BLOCK, offset)
+        self._block, self._next = (path, offset, block), (path, offset + len(block))
+        return block[:length]
 
     def get(self, path: Path) -> _Handle:
         with self._lock:
@@ -100,7 +116,8 @@ class Pack:
 
     def frame(self, row: pack.Row) -> bytes:
         """Return an object's frame as it is stored."""
-        return self.read(row.offset, row.stored)
+        with disk_errors(self.path):
+            return self._handles.read_frame(self.path, row.offset, row.stored)
 
     def blocks(self, most: int = 1024 * 1024) -> Iterator[bytes]:
         """Yield all bytes of the file, in order."""
@@ -111,10 +128,9 @@ class Pack:
 
 
 class PackSet:
-    """The packs of a folder, found by the objects in them.
+    """The packs of a folder, found by the objects in them; looked for when the first one is asked for.
 
-    Attributes:
-        damaged: Packs that cannot be used, and why; their objects count as missing.
+    The objects of packs that are ``damaged`` count as missing.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -122,8 +138,19 @@ class PackSet:
         self._lock = threading.Lock()
         self._packs: dict[str, Pack] = {}
         self._where: dict[bytes, tuple[Pack, int]] = {}
-        self.damaged: dict[str, str] = {}
+        self._damaged: dict[str, str] = {}
         self._handles = _Handles()
+        self._looked = False
+
+    def _look(self) -> None:
+        if not self._looked:
+            self.refresh()
+
+    @property
+    def damaged(self) -> dict[str, str]:
+        """Packs that cannot be used, and why."""
+        self._look()
+        return self._damaged
 
     def refresh(self) -> None:
         """Look for packs that have come or gone."""
@@ -136,7 +163,8 @@ class PackSet:
             if gone:
                 self._packs = {id: each for id, each in self._packs.items() if id not in gone}
                 self._where = {id: place for id, place in self._where.items() if place[0].id not in gone}
-            self._open(found - self._packs.keys() - self.damaged.keys())
+            self._open(found - self._packs.keys() - self._damaged.keys())
+            self._looked = True
 
     def _open(self, new: set[ObjectId]) -> None:
         packs, where = dict(self._packs), dict(self._where)  # readers go on with the old ones; no lock on their path
@@ -144,7 +172,7 @@ class PackSet:
             try:
                 packs[id] = Pack(id, self._folder / f"{id}{SUFFIX}", self._handles)
             except Invalid as error:
-                self.damaged[id] = str(error)
+                self._damaged[id] = str(error)
             except NotFound:
                 continue  # gc has just removed it
             else:
@@ -154,18 +182,22 @@ class PackSet:
     @property
     def packs(self) -> Mapping[str, Pack]:
         """The packs that are known, by id."""
+        self._look()
         return dict(self._packs)
 
     def find(self, id: ObjectId) -> tuple[Pack, pack.Row] | None:
         """Return where an object is, as far as is known; ``refresh`` first if it may be new."""
+        self._look()
         place = self._where.get(id_bytes(id))
         return (place[0], place[0].rows[place[1]]) if place else None
 
     def __contains__(self, id: ObjectId) -> bool:
+        self._look()
         return id_bytes(id) in self._where
 
     def ids(self) -> Iterator[ObjectId]:
         """Yield every object that is known, in no order."""
+        self._look()
         for id in self._where:
             yield ObjectId(id.hex())
 

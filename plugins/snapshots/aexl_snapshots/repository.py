@@ -9,6 +9,7 @@ A repository is a store like any other, in a folder, and a few files that are it
     .aexl/snapshots/
         format  packs/  heads/  tags/  pins/  gc/      as in every store
         remotes.json  remotes/<remote>/<head>          where it is pushed to, and what was there last
+        kept/                                          what else is kept; see ``kept``
         tmp/  swap.lock  lock  indexes/  damaged/      unfinished files, locks, what may be removed
 """
 
@@ -24,7 +25,7 @@ import msgspec
 
 from aexl.api import ObjectId, uuid7
 from aexl.errors import Conflict, HeadMoved, Invalid, NotFound, Unavailable
-from aexl_snapshots import history, tidying
+from aexl_snapshots import history, kept, tidying
 from aexl_snapshots.disk.directory import disk_errors
 from aexl_snapshots.disk.files import Files, make_folder
 from aexl_snapshots.layout import CURRENT_FORMAT, FORMAT_NAME, check_format
@@ -68,7 +69,6 @@ class Repository(LocalObjects):
             make_folder(repository.directory.files, repository.path)
         repository.directory.put_if_absent(FORMAT_NAME, CURRENT_FORMAT)
         check_format(repository.directory.get(FORMAT_NAME), str(repository.path))
-        repository.packs.refresh()
         return repository
 
     @classmethod
@@ -85,7 +85,6 @@ class Repository(LocalObjects):
         except NotFound as error:
             raise NotFound(f"there are no snapshots in {root}; `aexl snapshot init` begins them") from error
         check_format(found, str(repository.path))
-        repository.packs.refresh()
         return repository
 
     @classmethod
@@ -318,13 +317,14 @@ class Repository(LocalObjects):
             return self._by_prefix(name)
         raise NotFound(f"there is no head, tag or snapshot {name!r}; `aexl snapshot log` shows what there is")
 
-    def tracked_roots(self) -> set[ObjectId]:
-        """Return every snapshot that a remote's head pointed to when it was last asked."""
-        return {snapshot for remote in self.remotes() for snapshot in self.tracked(remote).values()}
+    def unrecorded_roots(self) -> set[ObjectId]:
+        """Return every snapshot that a remote's head pointed to when it was last asked, or that is kept under a name."""
+        tracked = {snapshot for remote in self.remotes() for snapshot in self.tracked(remote).values()}
+        return tracked | kept.roots(self)
 
     def roots(self) -> set[ObjectId]:
         """Return every snapshot that something points to."""
-        return self.tracked_roots() | {snapshot for kind in KINDS for snapshot in self._targets(kind).values()}
+        return self.unrecorded_roots() | {snapshot for kind in KINDS for snapshot in self._targets(kind).values()}
 
     def _by_prefix(self, prefix: str) -> ObjectId:
         known = history.ancestors(self.read_snapshot, self.roots())

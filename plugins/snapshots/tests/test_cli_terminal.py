@@ -16,7 +16,8 @@ import pytest
 from aexl.api import ObjectId
 from aexl_snapshots.cli.graph import Graph
 from aexl_snapshots.cli.progress import Bar
-from aexl_snapshots.cli.views import show_size, show_time
+from aexl_snapshots.cli.views import show_time
+from aexl_snapshots.sizes import show_size
 
 AEXL = Path(sys.executable).with_name("aexl")
 

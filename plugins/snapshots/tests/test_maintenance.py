@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import resource
 import time
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -14,7 +12,6 @@ from made import commit, contents
 
 from aexl.errors import Invalid, NotFound, Unavailable
 from aexl.testing.blobs import FakeStore
-from aexl_snapshots import tidying
 from aexl_snapshots.maintenance.check import check, parse_subset
 from aexl_snapshots.maintenance.gc import MANY, collect
 from aexl_snapshots.maintenance.lease import GcLease, Held
@@ -22,22 +19,12 @@ from aexl_snapshots.maintenance.local import check_here, collect_here
 from aexl_snapshots.maintenance.marks import change_marks, keep_packs, read_marks
 from aexl_snapshots.maintenance.repair import repair
 from aexl_snapshots.objects import pack
-from aexl_snapshots.packs import MOST_OPEN, pack_name
+from aexl_snapshots.packs import pack_name
 from aexl_snapshots.records import Record
 from aexl_snapshots.repository import Repository
 from aexl_snapshots.stores.folder import FolderStore
 from aexl_snapshots.sync.fetch import fetch
 from aexl_snapshots.sync.push import push
-
-
-@pytest.fixture
-def here(tmp_path):
-    return Repository.init(tmp_path / "here")
-
-
-@pytest.fixture
-def store():
-    return FakeStore()
 
 
 @pytest.fixture
@@ -215,7 +202,7 @@ async def test_pins_tags_and_staged_objects_stay(here):
     here.pin("run", third)
     [staged, large] = here.put_blobs([os.urandom(500), os.urandom(9_000_000)])
     [gone] = here.put_blobs([os.urandom(600)])
-    await collect_here(here, grace=0, keep=[staged, large])
+    await collect_here(here, grace=0, keep=lambda: [staged, large])
 
     for id in (first, second, third):
         assert contents(here, id)
@@ -374,57 +361,6 @@ async def test_a_sound_repository_is_left_as_it_is(filled, store):
 
     assert (done.packs, done.fetched, done.lost) == ([], [], [])
     assert {path: path.read_bytes() for path in (filled.path / "packs").iterdir()} == before
-
-
-def grow_old(repository):
-    for path in (repository.path / "packs").iterdir():
-        os.utime(path, (1, 1))
-
-
-def test_many_small_commits_are_gathered_on_the_way(here, monkeypatch):
-    monkeypatch.setattr(tidying, "MANY", 10)
-    here = Repository.open(here.root)
-    snapshots = []
-    for number in range(40):
-        snapshots.append(commit(here, {"a": b"%d" % number, "same": b"same"}))
-        grow_old(here)
-    there = Repository.open(here.root)
-
-    assert len(there.packs.packs) < 30
-    assert [id for id, _ in there.log(there.head())] == snapshots[::-1]
-    assert contents(there, snapshots[0]) == {"a": b"0", "same": b"same"}
-    assert {id for id, _ in there.record("heads/main")[0].packs} <= set(there.packs.packs)
-
-
-def test_young_packs_are_left_alone_and_few_as_well(here):
-    for number in range(tidying.MANY + 5):
-        commit(here, {"a": b"%d" % number})
-    assert len(here.packs.packs) == tidying.MANY + 5
-    grow_old(here)
-    assert tidying.tidy(here) == tidying.MANY + 5
-    assert tidying.tidy(here) == 0
-
-
-def test_somebody_who_reads_finds_what_was_gathered(here):
-    first = commit(here, {"a": b"first"})
-    reader = Repository.open(here.root)
-    for number in range(tidying.MANY):
-        commit(here, {"a": b"%d" % number})
-    grow_old(here)
-    with here.alone():
-        tidying.tidy(here)
-    reader.packs._handles._open.clear()
-    assert contents(reader, first) == {"a": b"first"}
-
-
-def test_more_packs_than_files_may_be_open_are_read(here):
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    snapshots = [commit(here, {"a": b"%d" % number}) for number in range(MOST_OPEN + 40)]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 10, before[1]))
-    try:
-        assert [contents(here, id)["a"] for id in snapshots] == [b"%d" % number for number in range(MOST_OPEN + 40)]
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 async def test_unfinished_files_of_the_dead_are_removed(here):

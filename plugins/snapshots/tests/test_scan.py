@@ -9,6 +9,7 @@ import pytest
 
 from aexl.errors import Invalid
 from aexl_snapshots.progress import unwatched
+from aexl_snapshots.worktree.credentials import DEFAULT_RULES
 from aexl_snapshots.worktree.folders import Folders
 from aexl_snapshots.worktree.index import Index
 from aexl_snapshots.worktree.reading import Reader
@@ -123,3 +124,14 @@ def test_reading_leaves_out_what_is_gone(tmp_path):
         found = dict(reading)
     assert len(found) == 299
     assert found["f1"].data == b"f1"
+
+
+@pytest.mark.parametrize("lead", ["# Mine.\n", "x", ""])
+def test_a_file_that_repeats_the_default_rules_counts_as_if_they_stood_before_it(tmp_path, lead):
+    (tmp_path / ".aexlignore").write_text(f"{lead}{DEFAULT_RULES}!.env\n*.log\n")
+    for name in (".env", "a.log", "id_rsa", "b/.env", "b/c.log", "b/id_rsa", "kept"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    with Folders(tmp_path) as folders:
+        found = set(scan_tree(folders).files)
+    assert found == {".aexlignore", ".env", "b/.env", "kept"}

@@ -11,7 +11,9 @@ import trio
 from aexl.api import Snapshots
 from aexl.errors import Conflict, Invalid
 from aexl.testing.snapshots import FakeSnapshots, SnapshotsConformance
+from aexl_snapshots.maintenance.local import collect_here
 from aexl_snapshots.plugin import SnapshotsPlugin
+from aexl_snapshots.repository import Repository
 from aexl_snapshots.service import SnapshotService
 from aexl_snapshots.worktree import reading
 
@@ -157,3 +159,32 @@ async def test_a_folder_in_the_way_is_named(service, folder):
     (folder / "7.txt" / "mine").write_text("work")
     with pytest.raises(Conflict, match=r"7\.txt/mine"):
         await service.materialize(one, str(folder), False)
+
+
+async def test_what_git_ignores_is_left_out_where_there_is_no_ignore_file_of_ours(service, folder):
+    (folder / ".gitignore").write_text("*.log\n")
+    (folder / "a.log").write_text("1")
+    (folder / "sub").mkdir()
+    (folder / "sub" / ".aexlignore").write_text("x\n")
+    (folder / "sub" / ".gitignore").write_text("y\n")
+    for name in ("x", "y", "b.log"):
+        (folder / "sub" / name).write_text("1")
+    one = await service.capture(str(folder), "one")
+    assert await service.read(one, "a.log", 9) is None
+    assert await service.read(one, "sub/b.log", 9) is None
+    assert await service.read(one, "sub/x", 9) is None
+    assert await service.read(one, "sub/y", 9) == b"1"
+
+
+async def test_a_folder_that_went_back_to_what_gc_has_removed_is_stored_again(service, folder, tmp_path):
+    time.sleep(0.06)  # so that what the files look like can be trusted
+    one = await service.capture(str(folder), "one")
+    (folder / "7.txt").write_text("other")
+    two = await service.capture(str(folder), "two")
+    await service.materialize(one, str(folder), False)
+    repository = Repository.open(tmp_path / "home" / "store")
+    await collect_here(repository, grace=0)
+    three = await SnapshotService(tmp_path / "home").capture(str(folder), "three")
+    assert three not in (one, two)
+    await SnapshotService(tmp_path / "home").materialize(three, str(tmp_path / "new"), False)
+    assert (tmp_path / "new" / "7.txt").read_text() == "7"

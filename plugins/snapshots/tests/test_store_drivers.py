@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import trio
+from google_bucket import GoogleBucket
 
 from aexl.api import Upstream
 from aexl.core.http.transport import make_transport
@@ -65,6 +66,31 @@ class TestMoto(BlobStoreConformance):
     def open_store(self, moto_url):
         async def open_it():
             return make_bucket(moto_url)
+
+        return open_it
+
+
+class TestGoogle(BlobStoreConformance):
+    @pytest.fixture
+    def open_store(self, monkeypatch):
+        with GoogleBucket() as server:
+            for name, value in server.environment.items():
+                monkeypatch.setenv(name, value)
+
+            async def open_it():
+                return make_bucket(server.url)
+
+            yield open_it
+        assert server.refused == []
+
+
+class TestAzure(BlobStoreConformance):
+    """Microsoft's own emulator, where it is installed."""
+
+    @pytest.fixture
+    def open_store(self, azure_url):
+        async def open_it():
+            return make_bucket(azure_url)
 
         return open_it
 

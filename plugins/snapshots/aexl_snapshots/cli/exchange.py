@@ -8,14 +8,15 @@ import typer
 
 from aexl.api import ObjectId, Session
 from aexl.errors import NotFound
-from aexl_snapshots.cli.history import resolve_or_head
 from aexl_snapshots.cli.progress import Bar
+from aexl_snapshots.cli.revisions import resolve_or_head
 from aexl_snapshots.cli.root import app
 from aexl_snapshots.cli.surroundings import JSON, REVISION_HELP, author_of, open_repository, open_tree, say, say_aside
-from aexl_snapshots.cli.views import changes_json, short, show_size
+from aexl_snapshots.cli.views import changes_json, short
 from aexl_snapshots.exchange.git_export import export_git
 from aexl_snapshots.exchange.git_import import import_git
 from aexl_snapshots.records import DEFAULT_HEAD
+from aexl_snapshots.sizes import show_size
 from aexl_snapshots.worktree.applying import Joined, adopt, join
 from aexl_snapshots.worktree.tree import WorkTree
 

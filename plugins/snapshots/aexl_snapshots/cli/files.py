@@ -1,28 +1,26 @@
-"""``aexl snapshot status``, ``add``, ``unstage``, ``commit`` and ``restore``: between the files and the next snapshot."""
+"""``aexl snapshot status``, ``add``, ``unstage`` and ``commit``: from the files to the next snapshot."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import typer
 
-from aexl.api import ObjectId, Session
-from aexl.errors import AexlError, Invalid, NotFound
+from aexl.api import Session
+from aexl.errors import Invalid
 from aexl_snapshots.cli.colours import paint
 from aexl_snapshots.cli.progress import Bar
 from aexl_snapshots.cli.root import app
-from aexl_snapshots.cli.surroundings import JSON, PATHS, author_of, locate, open_tree, record_event, say, say_aside
+from aexl_snapshots.cli.surroundings import JSON, PATHS, author_of, locate, open_tree, say, say_aside
 from aexl_snapshots.cli.views import change_line, changes_json, short, snapshot_json, summary
 from aexl_snapshots.exchange.origin import read_origin
 from aexl_snapshots.history import count_between
 from aexl_snapshots.records import DEFAULT_HEAD
-from aexl_snapshots.worktree.applying import restore as restore_files
 from aexl_snapshots.worktree.committing import commit as make_snapshot
 from aexl_snapshots.worktree.staging import Adding, Suspect, stage_files, unstage_files
 from aexl_snapshots.worktree.status import TreeStatus, fold_untracked
-from aexl_snapshots.worktree.tree import WorkTree, within
+from aexl_snapshots.worktree.tree import WorkTree
 
 _FORCE = typer.Option(False, "--force", "-f", help="Also what is ignored and named, or looks like a credential.")
 _SKIP = typer.Option(False, "--skip", help="Leave out what cannot be kept (links, devices), instead of refusing.")
@@ -172,67 +170,3 @@ def _read_meta(given: Sequence[str] | None) -> dict[str, str]:
             raise Invalid(f"--meta must be KEY=VALUE, not {text!r}")
         metadata[key] = value
     return metadata
-
-
-@app.command(
-    epilog="Examples: aexl snapshot restore src/app.py --force  ·  aexl snapshot restore main~1  ·  "
-    "aexl snapshot restore v1 docs  ·  aexl snapshot restore --from 3f2a docs/index.md"
-)
-def restore(
-    ctx: typer.Context,
-    what: list[str] | None = typer.Argument(
-        None,
-        help="A snapshot, or paths, or a snapshot and paths in it; paths alone come from what is staged.",
-        metavar="[SNAPSHOT] [PATH]...",
-    ),
-    source: str | None = typer.Option(
-        None, "--from", help="The snapshot; then all arguments are paths.", metavar="SNAPSHOT"
-    ),
-    force: bool = typer.Option(False, "--force", "-f", help="Overwrite and remove work that is in no snapshot."),
-    as_json: bool = JSON,
-) -> None:
-    """Make files those of a snapshot, and stage them so. Work that is in no snapshot is never overwritten unasked."""
-    session: Session = ctx.obj
-    tree = open_tree()
-    if not what and source is None:
-        raise Invalid("say what to restore: a snapshot, or paths ('.' for all that is staged)")
-    found, paths = choose(tree, what or [], source)
-    places = locate(tree, paths) if paths else [""]
-    with Bar() as bar:
-        done = restore_files(tree, found, places, force=force, meter=bar.meter)
-    record_event(
-        session,
-        "restore",
-        str(tree.root),
-        snapshot=found or tree.head or "",
-        files=len(done.written) + len(done.removed),
-    )
-    if as_json:
-        return session.json({"from": found, "written": done.written, "removed": done.removed})
-    at = f" from {short(found)}" if found else ""
-    return say(f"Restored{at}: {len(done.written)} files written, {len(done.removed)} removed.")
-
-
-def choose(tree: WorkTree, what: Sequence[str], source: str | None) -> tuple[ObjectId | None, Sequence[str]]:
-    """Tell a snapshot from paths: the first word is one unless it is a path; what could be both is refused."""
-    if source is not None:
-        return tree.repository.resolve(source), what
-    first = what[0]
-    is_path = _is_path(tree, first)
-    try:
-        found = tree.repository.resolve(first)
-    except (NotFound, Invalid) as error:
-        if is_path:
-            return None, what
-        raise NotFound(f"{first} is neither a snapshot nor a path: {error}") from error
-    if is_path:
-        raise Invalid(f"{first} is a snapshot and a path; write --from {first}, or ./{first} for the path")
-    return found, what[1:]
-
-
-def _is_path(tree: WorkTree, text: str) -> bool:
-    try:
-        place = tree.locate(text, Path.cwd())
-    except AexlError:
-        return False
-    return Path(text).exists() or any(within(path, [place]) for path in tree.index.entries)

@@ -11,10 +11,10 @@ import typer
 from aexl.api import FileChange, ObjectId, Session
 from aexl.errors import Invalid, NotFound
 from aexl_snapshots.cli.colours import paint
-from aexl_snapshots.cli.differences import Sides, compare, say_texts
-from aexl_snapshots.cli.files import choose
+from aexl_snapshots.cli.differences import compare, say_texts, sides_of, sides_within
 from aexl_snapshots.cli.graph import Graph
 from aexl_snapshots.cli.progress import Bar
+from aexl_snapshots.cli.revisions import choose, names_of, resolve_or_head
 from aexl_snapshots.cli.root import app
 from aexl_snapshots.cli.surroundings import JSON, REVISION_HELP, locate, open_repository, open_tree, record_event, say
 from aexl_snapshots.cli.views import (
@@ -26,34 +26,9 @@ from aexl_snapshots.cli.views import (
     snapshot_lines,
     summary,
 )
-from aexl_snapshots.records import DEFAULT_HEAD
-from aexl_snapshots.repository import Repository
+from aexl_snapshots.worktree.patch import Sides
 from aexl_snapshots.worktree.tree import WorkTree, select
 from aexl_snapshots.worktree.treediff import compare_trees
-
-
-def names_of(repository: Repository) -> dict[ObjectId, list[str]]:
-    """Return the names of snapshots: heads, tags, and where the remotes are."""
-    names: dict[ObjectId, list[str]] = {}
-    for name, snapshot in repository.heads().items():
-        names.setdefault(snapshot, []).append(name)
-    for name, snapshot in repository.tags().items():
-        names.setdefault(snapshot, []).append(f"tag: {name}")
-    for remote in repository.remotes():
-        for name, snapshot in repository.tracked(remote).items():
-            names.setdefault(snapshot, []).append(f"{remote}/{name}")
-    return names
-
-
-def resolve_or_head(repository: Repository, revision: str | None) -> ObjectId:
-    """Return the snapshot that was named, or the last one.
-
-    Raises:
-        NotFound: If there is none.
-    """
-    if revision is None and repository.head(DEFAULT_HEAD) is None:
-        raise NotFound("there is no snapshot yet; make one with 'aexl snapshot commit -m MESSAGE'")
-    return repository.resolve(revision or DEFAULT_HEAD)
 
 
 @app.command(
@@ -100,7 +75,7 @@ def show(
     made = resolve_or_head(repository, revision)
     snapshot = repository.read_snapshot(made)
     before = snapshot.parents[0] if snapshot.parents else None
-    sides = Sides.of_snapshots(tree, before, made)
+    sides = sides_of(tree, before, made)
     changes = compare_trees(sides.old, sides.new)
     if as_json:
         files = {"files": len(sides.new), "bytes": sum(entry.size for entry in sides.new.values())}
@@ -143,7 +118,7 @@ def diff(
     with Bar() as bar:
         sides = compare(tree, revisions, staged=staged, meter=bar.meter)
     places = locate(tree, paths) if paths else [""]
-    sides = sides.within(places)
+    sides = sides_within(sides, places)
     changes = compare_trees(sides.old, sides.new)
     if as_json:
         return session.json(changes_json(changes))

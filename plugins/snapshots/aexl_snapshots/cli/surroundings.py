@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import os
-import socket
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ import typer
 
 from aexl.api import Host, Receipt, Session
 from aexl.errors import AexlError
-from aexl_snapshots.options import SnapshotOptions
+from aexl_snapshots.options import TABLE, SnapshotOptions
 from aexl_snapshots.repository import Repository
 from aexl_snapshots.worktree.committing import Author
 from aexl_snapshots.worktree.tree import WorkTree
@@ -52,7 +51,7 @@ def locate(tree: WorkTree, paths: Sequence[str]) -> list[str]:
 
 def author_of(session: Session, given: str | None = None) -> Author:
     """Return who works here: as told, as configured, or the user and machine."""
-    name = given or os.environ.get("AEXL_AUTHOR") or session.config.section(SnapshotOptions).author or _user()
+    name = given or os.environ.get("AEXL_AUTHOR") or session.section(TABLE, SnapshotOptions).author or _user()
     return Author(name, session.home)
 
 
@@ -61,7 +60,7 @@ def _user() -> str:
         user = getpass.getuser()
     except (KeyError, OSError):
         user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
+    return f"{user}@{os.uname().nodename}"
 
 
 def record(session: Session, append: Callable[[Host], Awaitable[Receipt | None]]) -> None:
@@ -78,7 +77,7 @@ def record_event(
     session: Session, event: Literal["push", "tag", "untag", "restore", "gc"], subject: str, **data: str | int
 ) -> None:
     """Record ``snapshots.<event>``."""
-    from aexl_snapshots import events  # brings the stores, and a loop
+    from aexl_snapshots import events
 
     record(session, lambda host: events.record(host, event, subject, data))
 

@@ -1,31 +1,30 @@
-"""What commands do with stores. Imported when one of them runs: it brings a loop, and all kinds of stores."""
+"""What commands do with stores; what each needs is imported when it runs."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aexl.api import BlobStore, ObjectId, Session
 from aexl_snapshots.cli.reach import reach, run_alone
 from aexl_snapshots.cli.surroundings import record
-from aexl_snapshots.events import record_gc, record_push
-from aexl_snapshots.exchange.archive import forget_archive, read_archive, write_archive
-from aexl_snapshots.maintenance.check import Report, parse_subset
-from aexl_snapshots.maintenance.check import check as check_store
-from aexl_snapshots.maintenance.gc import Collected, collect
-from aexl_snapshots.maintenance.local import check_here, collect_here
-from aexl_snapshots.maintenance.repair import Repaired, repair
-from aexl_snapshots.options import SnapshotOptions
+from aexl_snapshots.options import TABLE, SnapshotOptions
 from aexl_snapshots.progress import Meter
 from aexl_snapshots.records import DEFAULT_HEAD
 from aexl_snapshots.repository import Repository
-from aexl_snapshots.sync.fetch import Fetched, fetch
-from aexl_snapshots.sync.push import Pushed, push, push_tag
+
+if TYPE_CHECKING:
+    from aexl_snapshots.maintenance.check import Report
+    from aexl_snapshots.maintenance.gc import Collected
+    from aexl_snapshots.maintenance.repair import Repaired
+    from aexl_snapshots.sync.fetch import Fetched
+    from aexl_snapshots.sync.push import Pushed
+    from aexl_snapshots.worktree.tree import WorkTree
 
 
 def _options(session: Session) -> SnapshotOptions:
-    return session.config.section(SnapshotOptions)
+    return session.section(TABLE, SnapshotOptions)
 
 
 def probe_store(session: Session, url: str) -> None:
@@ -49,6 +48,9 @@ def send(
     meter: Meter,
 ) -> list[Pushed]:
     """Push a snapshot, then all tags if wanted; remember where the remote is, and tell the ledger."""
+    from aexl_snapshots.events import record_push
+    from aexl_snapshots.sync.push import push, push_tag
+
     lease, parallel = repository.tracked(remote).get(DEFAULT_HEAD), _options(session).parallel
 
     async def work(store: BlobStore) -> list[Pushed]:
@@ -56,7 +58,7 @@ def send(
         names = sorted(repository.tags()) if tags else ()
         return [head, *[await push_tag(repository, store, url, name, meter=meter, parallel=parallel) for name in names]]
 
-    done = reach(session, url, work)
+    done = reach(session, url, work, here=repository.path)
     repository.track(remote, DEFAULT_HEAD, snapshot)
     if done[0].before != done[0].after:
         record(session, lambda host: record_push(host, url, done[0]))
@@ -65,6 +67,8 @@ def send(
 
 def receive(session: Session, repository: Repository, remote: str, url: str, meter: Meter) -> Fetched:
     """Fetch all heads and tags of a store."""
+    from aexl_snapshots.sync.fetch import fetch
+
     options = _options(session)
 
     async def work(store: BlobStore) -> Fetched:
@@ -72,25 +76,38 @@ def receive(session: Session, repository: Repository, remote: str, url: str, met
             repository, store, url, remote, trusted=options.trusted, meter=meter, parallel=options.parallel
         )
 
-    return reach(session, url, work)
+    return reach(session, url, work, here=repository.path)
 
 
 def collect_garbage(
-    session: Session,
-    repository: Repository,
-    url: str | None,
-    *,
-    grace: float | None,
-    keep: Collection[ObjectId],
-    meter: Meter,
+    session: Session, tree: WorkTree, url: str | None, *, grace: float | None, meter: Meter
 ) -> Collected:
     """Collect the garbage of a remote, or of the repository itself, and tell the ledger."""
+    from aexl_snapshots.events import record_gc
+    from aexl_snapshots.maintenance.gc import collect
+    from aexl_snapshots.maintenance.local import collect_here
+
     seconds = _options(session).grace if grace is None else grace
+    repository = tree.repository
     if url is None:
-        done = run_alone(lambda: collect_here(repository, grace=seconds, keep=keep, meter=meter))
+        work = partial(collect_here, repository, grace=seconds, keep=tree.staged, meter=meter)
+        done = run_alone(work, repository.path)
     else:
         done = reach(session, url, lambda store: collect(store, url, grace=seconds, meter=meter))
     record(session, lambda host: record_gc(host, url or str(repository.root), done))
+    return done
+
+
+def collect_home(session: Session, *, grace: float | None, meter: Meter) -> Collected:
+    """Collect the garbage of the home's own store, and tell the ledger."""
+    from aexl_snapshots.captured import STORE
+    from aexl_snapshots.events import record_gc
+    from aexl_snapshots.maintenance.captures import collect_captures
+
+    options = _options(session)
+    seconds = options.grace if grace is None else grace
+    done = run_alone(lambda: collect_captures(session.home, grace=seconds, days=options.captures_days, meter=meter))
+    record(session, lambda host: record_gc(host, str(session.home / STORE), done))
     return done
 
 
@@ -98,29 +115,43 @@ def look_through(
     session: Session, repository: Repository, url: str | None, *, read_data: bool, subset: str | None, meter: Meter
 ) -> Report:
     """Check a remote, or the repository itself."""
+    from aexl_snapshots.maintenance.check import check, parse_subset
+    from aexl_snapshots.maintenance.local import check_here
+
     part = (1, 1) if subset is None else parse_subset(subset)
     trusted = _options(session).trusted
     if url is None:
-        return run_alone(lambda: check_here(repository, read_data=read_data, subset=part, trusted=trusted, meter=meter))
-    look = partial(check_store, read_data=read_data, subset=part, trusted=trusted, meter=meter)
+        return run_alone(
+            lambda: check_here(repository, read_data=read_data, subset=part, trusted=trusted, meter=meter),
+            repository.path,
+        )
+    look = partial(check, read_data=read_data, subset=part, trusted=trusted, meter=meter)
     return reach(session, url, lambda store: look(store, url))
 
 
 def mend(session: Session, repository: Repository, url: str, meter: Meter) -> Repaired:
     """Repair the repository with what a remote has."""
-    return reach(session, url, lambda store: repair(repository, store, url, meter=meter))
+    from aexl_snapshots.maintenance.repair import repair as repair_store
+
+    return reach(session, url, lambda store: repair_store(repository, store, url, meter=meter), here=repository.path)
 
 
 def write_file(repository: Repository, path: Path, snapshot: ObjectId, tags: list[str], meter: Meter) -> int:
     """Export a snapshot into one file; return its bytes."""
+    from aexl_snapshots.exchange.archive import write_archive
+
     return run_alone(partial(write_archive, repository, path, snapshot, DEFAULT_HEAD, tags, meter))
 
 
 def read_file(session: Session, repository: Repository, path: Path, meter: Meter) -> Fetched:
     """Fetch what an exported file holds; ``forget_file`` when it has been taken in."""
+    from aexl_snapshots.exchange.archive import read_archive
+
     return run_alone(partial(read_archive, repository, path, _options(session).trusted, meter))
 
 
 def forget_file(repository: Repository) -> None:
     """Forget where the heads of an exported file pointed."""
+    from aexl_snapshots.exchange.archive import forget_archive
+
     forget_archive(repository)

@@ -14,7 +14,8 @@ from aexl_snapshots.cli.progress import Bar
 from aexl_snapshots.cli.reach import choose_remote
 from aexl_snapshots.cli.root import app
 from aexl_snapshots.cli.surroundings import JSON, open_repository, open_tree, say
-from aexl_snapshots.cli.views import short, show_size
+from aexl_snapshots.cli.views import short
+from aexl_snapshots.sizes import show_size
 
 if TYPE_CHECKING:
     from aexl_snapshots.maintenance.check import Report
@@ -32,7 +33,7 @@ def _read_time(text: str) -> float:
     return float(int(found[1]) * _UNITS[found[2]])
 
 
-@app.command(epilog="Examples: aexl snapshot gc  ·  aexl snapshot gc origin --grace 7d")
+@app.command(epilog="Examples: aexl snapshot gc  ·  aexl snapshot gc origin --grace 7d  ·  aexl snapshot gc --captures")
 def gc(
     ctx: typer.Context,
     remote: str | None = _WHERE,
@@ -41,20 +42,25 @@ def gc(
         help="How long what nothing refers to is kept, as in 0, 12h or 7d; as configured by default.",
         metavar="TIME",
     ),
+    captures: bool = typer.Option(
+        False, "--captures", help="In the home's store instead, where pipelines keep what their steps changed."
+    ),
     as_json: bool = JSON,
 ) -> None:
     """Remove what no head, tag or remote leads to, and gather small packs. What is staged stays."""
     from aexl_snapshots.cli import transfers
 
     session: Session = ctx.obj
-    tree = open_tree()
-    repository = tree.repository
-    url = None if remote is None else choose_remote(repository, remote)[1]
-    keep = {entry.id for entry in tree.index.entries.values() if repository.has(entry.id)}
+    seconds = None if grace is None else _read_time(grace)
+    if captures and remote is not None:
+        raise Invalid("--captures is about the home's store, and a remote is another one; give one of them")
     with Bar() as bar:
-        done = transfers.collect_garbage(
-            session, repository, url, grace=None if grace is None else _read_time(grace), keep=keep, meter=bar.meter
-        )
+        if captures:
+            done = transfers.collect_home(session, grace=seconds, meter=bar.meter)
+        else:
+            tree = open_tree()
+            url = None if remote is None else choose_remote(tree.repository, remote)[1]
+            done = transfers.collect_garbage(session, tree, url, grace=seconds, meter=bar.meter)
     if as_json:
         fields = ("removed", "removed_bytes", "waiting", "gathered", "packs")
         return session.json({name: getattr(done, name) for name in fields})

@@ -11,6 +11,7 @@ import msgspec
 from aexl.api import FileChange, ObjectId
 from aexl_snapshots.cli.colours import Colour, paint
 from aexl_snapshots.objects.snapshot import Snapshot
+from aexl_snapshots.sizes import show_size
 
 SHORT: Final = 12
 """Digits of an id that people see."""
@@ -36,14 +37,6 @@ def show_time(milliseconds: int) -> str:
     except (OverflowError, ValueError, OSError):
         return f"{milliseconds} ms"
     return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def show_size(size: int) -> str:
-    """Return bytes for people."""
-    amount, units = float(size), ["bytes", "KiB", "MiB", "GiB", "TiB"]
-    while amount >= 1024 and len(units) > 1:
-        amount, units = amount / 1024, units[1:]
-    return f"{size} bytes" if units[0] == "bytes" else f"{amount:.1f} {units[0]}"
 
 
 def change_line(change: FileChange) -> str:

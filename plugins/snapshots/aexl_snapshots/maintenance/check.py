@@ -6,11 +6,10 @@ import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-import trio
-
 from aexl.api import BlobStore, ObjectId
 from aexl.errors import AexlError, Invalid, NotFound, Unavailable
 from aexl_snapshots.layout import FORMAT_NAME, check_format
+from aexl_snapshots.loops import each_parallel, in_thread
 from aexl_snapshots.maintenance.marks import read_marks
 from aexl_snapshots.maintenance.walk import Reached, walk
 from aexl_snapshots.objects import pack
@@ -18,7 +17,7 @@ from aexl_snapshots.objects.examination import Examined, examine
 from aexl_snapshots.packs import pack_id, pack_name
 from aexl_snapshots.progress import Meter, unwatched
 from aexl_snapshots.records import KINDS, Record
-from aexl_snapshots.stores.objects import StoreObjects, each_parallel, read_record
+from aexl_snapshots.stores.objects import StoreObjects, read_record
 
 _PARALLEL = 4
 
@@ -177,7 +176,7 @@ class _Check:
             except AexlError:
                 continue  # the walk has said so
             try:
-                await trio.to_thread.run_sync(snapshot.verify, self._trusted)
+                await in_thread(snapshot.verify, self._trusted)
             except Invalid as error:
                 self._note(id, str(error), id)
 
@@ -195,7 +194,7 @@ class _Check:
             except NotFound as error:
                 self._note(pack_name(id), str(error))
                 return
-            seen = await trio.to_thread.run_sync(self._compare, id, rows, size, data)
+            seen = await in_thread(self._compare, id, rows, size, data)
             damaged.update(each for each, _ in seen.problems)
             in_parts.update({pack.object_of(row) for row in rows if row.kind == pack.PARTS} - seen.proven)
             self._read += len(data)

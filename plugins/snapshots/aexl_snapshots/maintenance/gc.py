@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import msgspec
-import trio
 
 from aexl.api import BlobStore, ObjectId, uuid7
 from aexl.errors import AexlError, HeadMoved
+from aexl_snapshots.loops import each_parallel, in_thread, shielded
 from aexl_snapshots.maintenance.lease import GcLease
 from aexl_snapshots.maintenance.marks import Marks, change_marks
 from aexl_snapshots.maintenance.walk import read_records, walk
@@ -29,7 +29,7 @@ from aexl_snapshots.objects import pack
 from aexl_snapshots.packs import pack_id, pack_name
 from aexl_snapshots.progress import Meter, unwatched
 from aexl_snapshots.records import Record, next_record
-from aexl_snapshots.stores.objects import StoreObjects, each_parallel
+from aexl_snapshots.stores.objects import StoreObjects
 
 SMALL: Final = 4 * 1024 * 1024
 MANY: Final = 16
@@ -84,7 +84,7 @@ async def collect(
     try:
         return await _Gc(store, where, lease, meter or unwatched()).run(grace, roots, keep)
     finally:
-        with trio.move_on_after(10, shield=True), suppress(AexlError):  # it ends by itself otherwise
+        with shielded(10), suppress(AexlError):  # it ends by itself otherwise
             await lease.give_back()
 
 
@@ -181,7 +181,7 @@ class _Gc:
         return len({id for id, _ in wanted})
 
     async def _put(self, buffer: pack.PackBuffer) -> None:
-        id, data = await trio.to_thread.run_sync(buffer.finish)
+        id, data = await in_thread(buffer.finish)
         await self._lease.renew()
         await self._store.put_if_absent(pack_name(id), data)
         self._objects.add(id, buffer.rows, len(data))

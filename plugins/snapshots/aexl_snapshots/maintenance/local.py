@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
-import trio
+from collections.abc import Callable, Collection
 
 from aexl.api import ObjectId
+from aexl_snapshots.loops import InThread, in_thread
 from aexl_snapshots.maintenance.check import Report, check
 from aexl_snapshots.maintenance.gc import Collected, collect
 from aexl_snapshots.progress import Meter
 from aexl_snapshots.repository import Repository
 from aexl_snapshots.stores.folder import FolderStore
-from aexl_snapshots.threads import InThread
 
 
 async def collect_here(
     repository: Repository,
     *,
     grace: float,
-    keep: Collection[ObjectId] = (),
+    keep: Callable[[], Collection[ObjectId]] = tuple,
     meter: Meter | None = None,
     wait: float = 30.0,
 ) -> Collected:
@@ -27,7 +25,8 @@ async def collect_here(
 
     Args:
         grace: Seconds that something unreachable is kept.
-        keep: Objects to keep although no snapshot has them: those that are staged.
+        keep: Returns objects to keep although no snapshot has them: those that are staged. Called, in a worker
+            thread, when nobody else can write any more and before anything is looked at.
         wait: Seconds to wait for those who write at the moment.
 
     Raises:
@@ -35,12 +34,13 @@ async def collect_here(
         Invalid: If the repository is not sound.
     """
     async with InThread(repository.alone(wait)):
-        await trio.to_thread.run_sync(repository.directory.clean)
-        await trio.to_thread.run_sync(repository.indexes.clear)
-        roots = await trio.to_thread.run_sync(repository.roots)
+        await in_thread(repository.directory.clean)
+        await in_thread(repository.indexes.clear)
+        kept = await in_thread(keep)
+        roots = await in_thread(repository.roots)
         store = FolderStore(repository.directory)
-        done = await collect(store, str(repository.path), grace=grace, roots=roots, keep=keep, meter=meter)
-        await trio.to_thread.run_sync(repository.packs.refresh)
+        done = await collect(store, str(repository.path), grace=grace, roots=roots, keep=kept, meter=meter)
+        await in_thread(repository.packs.refresh)
     return done
 
 
@@ -53,7 +53,7 @@ async def check_here(
     meter: Meter | None = None,
 ) -> Report:
     """Look through a repository, as ``check`` does through a store, what was fetched included."""
-    roots = await trio.to_thread.run_sync(repository.tracked_roots)
+    roots = await in_thread(repository.unrecorded_roots)
     store = FolderStore(repository.directory)
     return await check(
         store,

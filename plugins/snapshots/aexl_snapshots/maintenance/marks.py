@@ -12,10 +12,10 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 import msgspec
-import trio
 
 from aexl.api import BlobStore, ObjectId
 from aexl.errors import HeadMoved, Invalid, NotFound, Unavailable
+from aexl_snapshots.loops import pause
 from aexl_snapshots.objects.ids import object_id
 
 NAME: Final = "gc/marks"
@@ -76,7 +76,7 @@ async def change_marks(store: BlobStore, where: str, change: Callable[[Marks], M
             await store.put_if_match(NAME, wanted.encode(), version=version)
             return wanted
         except HeadMoved:
-            await trio.sleep(0.02 * attempt)
+            await pause(0.02 * attempt)
     raise Unavailable(f"{NAME} at {where} changes all the time; try again")
 
 

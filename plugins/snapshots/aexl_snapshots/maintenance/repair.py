@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import trio
-
 from aexl.api import BlobStore, ObjectId
 from aexl.errors import Invalid, NotFound
+from aexl_snapshots.loops import InThread, in_thread
 from aexl_snapshots.maintenance.check import Finding
 from aexl_snapshots.maintenance.local import check_here
 from aexl_snapshots.maintenance.walk import read_records
@@ -20,7 +19,6 @@ from aexl_snapshots.progress import Meter, unwatched
 from aexl_snapshots.records import KINDS
 from aexl_snapshots.repository import Repository
 from aexl_snapshots.stores.objects import StoreObjects
-from aexl_snapshots.threads import InThread
 from aexl_snapshots.writer import Writer
 
 DAMAGED: Final = "damaged"
@@ -59,14 +57,14 @@ async def repair(repository: Repository, source: BlobStore, where: str, *, meter
     """
     meter = meter or unwatched()
     async with InThread(repository.alone()):
-        packs, salvaged = await trio.to_thread.run_sync(_replace_packs, repository)
+        packs, salvaged = await in_thread(_replace_packs, repository)
         there = await read_records(source, where)
         objects = StoreObjects(source, where)
         await objects.load(sorted({each for record, _ in there.values() for each in record.packs}))
-        damaged = await trio.to_thread.run_sync(_damaged_records, repository)
+        damaged = await in_thread(_damaged_records, repository)
         wanted = {name: there[name][0].snapshot for name in damaged if name in there}
         fetched = await _fetch_missing(repository, objects, set(wanted.values()), meter)
-        heads = await trio.to_thread.run_sync(_point, repository, wanted)
+        heads = await in_thread(_point, repository, wanted)
     report = await check_here(repository, read_data=True)
     return Repaired(packs=packs, salvaged=salvaged, fetched=fetched, heads=heads, lost=report.findings)
 
@@ -129,7 +127,7 @@ async def _fetch_missing(
     tried: set[ObjectId] = set()
     meter.begin("pulling")
     while True:
-        missing = await trio.to_thread.run_sync(_missing, repository, roots)
+        missing = await in_thread(_missing, repository, roots)
         wanted = [id for id in missing if id not in tried and id in objects]
         tried.update(wanted)
         if not wanted:
@@ -142,7 +140,7 @@ async def _fetch_missing(
             found.append((row, frame))
             meter.grow(len(frame))
             meter.add(len(frame))
-        await trio.to_thread.run_sync(_keep, repository, found)
+        await in_thread(_keep, repository, found)
         fetched.update(dict.fromkeys(wanted))
 
 

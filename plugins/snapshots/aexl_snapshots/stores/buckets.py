@@ -1,18 +1,19 @@
 """A bucket of an object store: ``s3://bucket/prefix``, ``gs://…``, ``az://…``, through obstore.
 
 Credentials come from where the provider's own tools take them (environment,
-metadata server). For other S3 servers, ``?endpoint=http://host:port`` says where,
-and ``&region=`` which region is signed for.
+metadata server). For other servers that speak as one of them does,
+``?endpoint=http://host:port`` says where, and for S3 ``&region=`` which region is
+signed for.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import trio
@@ -26,7 +27,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SCHEMES: Final = ("s3", "gs", "az")
+_OPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
+    "s3": {"endpoint": "aws_endpoint", "region": "aws_region"},
+    "gs": {"endpoint": "google_base_url"},
+    "az": {"endpoint": "azure_endpoint"},
+}
+"""What a URL may say after ``?``, and what obstore calls it."""
+
 _THREADS: Final = 16
 _CONFLICTS: Final = 20
 _PAUSE: Final = 0.01
@@ -45,10 +52,12 @@ class BucketStore:
 
     Args:
         where: The URL, for errors.
+        condition: What a conditional write names: the entity tag, or, with Google, the generation.
     """
 
-    def __init__(self, store: ObjectStore, where: str) -> None:
+    def __init__(self, store: ObjectStore, where: str, condition: Literal["e_tag", "version"] = "e_tag") -> None:
         self._store = store
+        self._condition: Literal["e_tag", "version"] = condition
         self._where = where
         self._limit = trio.CapacityLimiter(_THREADS)
 
@@ -98,14 +107,14 @@ class BucketStore:
 
         with self._errors(name):
             found = obstore.get(self._store, name)
-            return bytes(found.bytes()), self._version(name, found.meta["e_tag"])
+            return bytes(found.bytes()), self._version(name, found.meta[self._condition])
 
-    def _version(self, name: str, e_tag: str | None) -> str:
-        if not e_tag:
+    def _version(self, name: str, version: str | None) -> str:
+        if not version:
             raise Unavailable(
                 f"{self._where} does not say which version of {name} it has, so heads cannot be kept there"
             )
-        return e_tag
+        return version
 
     async def put_if_absent(self, name: str, data: bytes) -> bool:
         return await self._run(partial(self._swap, check_name(name), data, None)) is not None
@@ -129,21 +138,26 @@ class BucketStore:
         with self._errors(name):
             for attempt in range(_CONFLICTS):
                 try:
-                    mode: PutMode = {"e_tag": version} if version else "create"
+                    mode = self._mode(version)
                     put = obstore.put(self._store, name, data, mode=mode, use_multipart=False)
-                    return self._version(name, put["e_tag"])
+                    return self._version(name, put[self._condition])
                 except (AlreadyExistsError, PreconditionError, FileNotFoundError):
                     if self._look(name) != version:
                         return None
                 time.sleep(_PAUSE * (attempt + 1))  # in a thread of its own
         raise Unavailable(f"{self._where} refuses to write {name} again and again; try later")
 
+    def _mode(self, version: str | None) -> PutMode:
+        if version is None:
+            return "create"
+        return {"version": version} if self._condition == "version" else {"e_tag": version}
+
     def _look(self, name: str) -> str | None:
         """Return the version that is there, if any."""
         import obstore
 
         try:
-            return obstore.head(self._store, name)["e_tag"]
+            return obstore.head(self._store, name)[self._condition]
         except FileNotFoundError:
             return None
 
@@ -189,15 +203,17 @@ def make_bucket(url: str) -> BucketStore:
         raise Unavailable("object stores need the extra `objects`; run: pip install 'aexl[objects]'") from error
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query))
-    unknown = options.keys() - {"endpoint", "region"}
-    if unknown or not parts.netloc or parts.fragment or (options and parts.scheme != "s3"):
-        raise Invalid(f"{url!r}: write {parts.scheme}://BUCKET/PREFIX, for s3 with ?endpoint=URL&region=NAME")
+    known = _OPTIONS[parts.scheme]
+    if options.keys() - known.keys() or not parts.netloc or parts.fragment:
+        raise Invalid(
+            f"{url!r}: write {parts.scheme}://BUCKET/PREFIX; for another server with ?endpoint=URL, and for s3 &region=NAME"
+        )
     endpoint = options.get("endpoint", "")
     client: ClientConfig = {"timeout": "300s", "connect_timeout": "10s", "allow_http": endpoint.startswith("http://")}
-    config = {"aws_endpoint" if key == "endpoint" else "aws_region": value for key, value in options.items()}
+    config = {known[key]: value for key, value in options.items()}
     plain = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
     try:
         store = from_url(plain, client_options=client, retry_config=_RETRY, config=config or None)  # type: ignore[arg-type]  # the scheme decides at run time
     except (BaseError, ValueError) as error:
         raise Invalid(f"{url!r} cannot be used: {_first_line(error)}") from error
-    return BucketStore(store, plain)
+    return BucketStore(store, plain, "version" if parts.scheme == "gs" else "e_tag")

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote, urlsplit
-
-import trio
 
 from aexl.errors import Invalid
 from aexl_snapshots.disk.directory import Directory
+from aexl_snapshots.loops import has_loop, in_thread
+
+if TYPE_CHECKING:
+    import trio
 
 T = TypeVar("T")
 
@@ -26,10 +28,14 @@ class FolderStore:
 
     def __init__(self, directory: Directory) -> None:
         self.directory = directory
-        self._limit = trio.CapacityLimiter(_THREADS)
+        self._limit: trio.CapacityLimiter | None = None
 
     async def _run(self, work: Callable[[], T]) -> T:
-        return await trio.to_thread.run_sync(work, limiter=self._limit)
+        if self._limit is None and has_loop():
+            import trio
+
+            self._limit = trio.CapacityLimiter(_THREADS)
+        return await in_thread(work, limiter=self._limit)
 
     async def get(self, name: str, *, start: int = 0, length: int | None = None) -> bytes:
         return await self._run(partial(self.directory.get, name, start, length))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, TypeVar
-
-import trio
 
 from aexl.api import BlobStore, ObjectId
 from aexl.errors import Invalid, NotFound
+from aexl_snapshots.loops import each_parallel, in_thread
 from aexl_snapshots.objects import manifest as manifests
 from aexl_snapshots.objects import pack
 from aexl_snapshots.objects import snapshot as snapshots
@@ -81,27 +80,6 @@ async def _measure(store: BlobStore, id: ObjectId) -> int:
     return low
 
 
-async def each_parallel(items: Iterable[T], work: Callable[[T], Awaitable[None]], parallel: int) -> None:
-    """Do something with every item, ``parallel`` at a time; the first error ends all of it and is raised itself."""
-    failed: list[Exception] = []
-    waiting = iter(items)
-
-    async def run(scope: trio.CancelScope) -> None:
-        for item in waiting:
-            try:
-                await work(item)
-            except Exception as error:
-                failed.append(error)
-                scope.cancel()
-                return
-
-    async with trio.open_nursery() as nursery:
-        for _ in range(parallel):
-            nursery.start_soon(run, nursery.cancel_scope)
-    if failed:
-        raise failed[0]
-
-
 class StoreObjects:
     """The objects of some packs of a store.
 
@@ -141,14 +119,14 @@ class StoreObjects:
         """
         wanted = [each for each in packs if each[0] not in self.packs]
         if self._here is not None or self._kept is not None:
-            wanted = await trio.to_thread.run_sync(self._recall_all, wanted)
+            wanted = await in_thread(self._recall_all, wanted)
         await each_parallel(wanted, self._load_one, self._parallel)
 
     async def _load_one(self, pack_size: tuple[ObjectId, int | None]) -> None:
         id, known = pack_size
         rows, size = await read_index(self.store, id, known, self.where)
         if self._kept is not None:
-            await trio.to_thread.run_sync(self._kept.keep, id, size, rows)
+            await in_thread(self._kept.keep, id, size, rows)
         self.add(id, rows, size)
 
     def _recall_all(self, packs: Sequence[tuple[ObjectId, int | None]]) -> list[tuple[ObjectId, int | None]]:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from aexl.api import BlobStore, Host, Upstream
+from aexl.api import BlobStore, Host, Logins, Upstream
 from aexl.errors import Invalid
 from aexl_snapshots.options import SnapshotOptions
 from aexl_snapshots.stores.probe import probe
@@ -35,6 +35,9 @@ async def _open_plane(host: Host, url: str) -> BlobStore:
 
     base = check_plane_url(url)
     token = os.environ.get(host.current.section(SnapshotOptions).token_env)
+    logins = host.service(Logins) if token is None else None
+    if logins is not None:
+        token = await logins.token(base)
     store = PlaneStore(host.transport(Upstream(private=True, total=600.0)), base, token)
     await probe(store, url)
     return store

@@ -14,20 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import trio
-
 from aexl.api import BlobStore, ObjectId
 from aexl.errors import Conflict, HeadMoved, Invalid, NotFound
 from aexl_snapshots.disk.directory import disk_errors
+from aexl_snapshots.loops import InThread, each_parallel, in_thread, shielded
 from aexl_snapshots.objects import pack
 from aexl_snapshots.objects.examination import examine
 from aexl_snapshots.packs import pack_name
 from aexl_snapshots.progress import Meter, unwatched
 from aexl_snapshots.records import Record
 from aexl_snapshots.repository import Repository
-from aexl_snapshots.stores.objects import StoreObjects, each_parallel, read_record
+from aexl_snapshots.stores.objects import StoreObjects, read_record
 from aexl_snapshots.sync.proof import Proof, proven_snapshots
-from aexl_snapshots.threads import InThread
 
 PARALLEL: Final = 4
 _BLOCK: Final = 4 * 1024 * 1024
@@ -116,7 +114,7 @@ class _Fetch:
                 # gc may have gathered packs since the records were read; they are gone for good if not
                 if attempt == _ATTEMPTS - 1 or {name: await self._record(name) for name in names} == records:
                     raise
-        return await trio.to_thread.run_sync(self._remember, remote, records)
+        return await in_thread(self._remember, remote, records)
 
     async def _record(self, name: str) -> Record:
         found = await read_record(self._store, name, self._where)
@@ -127,18 +125,18 @@ class _Fetch:
     async def _bring(self, found: Sequence[Record]) -> None:
         wanted = sorted({each for record in found for each in record.packs})
         here = self._repository.packs
-        await trio.to_thread.run_sync(here.refresh)
+        await in_thread(here.refresh)
         missing = [(id, size) for id, size in wanted if id not in here.packs]
-        proven = await trio.to_thread.run_sync(proven_snapshots, self._repository)
+        proven = await in_thread(proven_snapshots, self._repository)
         new = {record.snapshot for record in found} - proven
         if not new:
             return
         self._meter.begin("pulling", sum(size for _, size in missing))
         await each_parallel(missing, self._bring_pack, self._parallel)
-        await trio.to_thread.run_sync(here.refresh)
+        await in_thread(here.refresh)
         proof = Proof(self._repository, self._where, proven, self._proven, self._trusted)
         for snapshot in sorted(new):
-            await trio.to_thread.run_sync(proof.accept, snapshot)
+            await in_thread(proof.accept, snapshot)
 
     async def _bring_pack(self, pack_size: tuple[ObjectId, int]) -> None:
         id, size = pack_size
@@ -159,20 +157,20 @@ class _Fetch:
 
     async def _bring_whole(self, id: ObjectId, size: int, rows: Sequence[pack.Row]) -> None:
         directory = self._repository.directory
-        path, descriptor = await trio.to_thread.run_sync(directory.start_file)
+        path, descriptor = await in_thread(directory.start_file)
         adopted = False
         try:
             try:
                 for start in range(0, size, _BLOCK):
                     block = await self._store.get(pack_name(id), start=start, length=min(_BLOCK, size - start))
-                    await trio.to_thread.run_sync(self._write, path, descriptor, block)
+                    await in_thread(self._write, path, descriptor, block)
                     self._received += len(block)
                     self._meter.add(len(block))
-                await trio.to_thread.run_sync(self._finish, path, descriptor, id, size, rows)
+                await in_thread(self._finish, path, descriptor, id, size, rows)
             finally:
                 os.close(descriptor)
-            with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(directory.adopt, path, pack_name(id))
+            with shielded():
+                await in_thread(directory.adopt, path, pack_name(id))
             adopted = True
         finally:
             if not adopted:
@@ -200,7 +198,7 @@ class _Fetch:
             runs.append((run, await self._store.get(pack_name(id), start=run[0].offset, length=length)))
             self._received += length
             self._meter.add(length)
-        await trio.to_thread.run_sync(self._keep, f"pack {id} at {self._where}", runs)
+        await in_thread(self._keep, f"pack {id} at {self._where}", runs)
 
     def _keep(self, what: str, runs: Sequence[tuple[Sequence[pack.Row], bytes]]) -> None:
         with self._repository.writer() as writer:

@@ -14,25 +14,24 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-import trio
-
 from aexl.api import BlobStore, ObjectId, uuid7
 from aexl.errors import Conflict, HeadMoved, Invalid, NotFound, Unavailable
 from aexl_snapshots.layout import CURRENT_FORMAT, FORMAT_NAME, check_format
+from aexl_snapshots.loops import InThread, each_parallel, in_thread, pause
 from aexl_snapshots.maintenance.marks import keep_packs
 from aexl_snapshots.objects import pack
 from aexl_snapshots.packs import pack_name
 from aexl_snapshots.progress import Meter, unwatched
 from aexl_snapshots.records import DEFAULT_HEAD, MOST_PACKS, Record, next_record, ref_name
 from aexl_snapshots.repository import Repository
-from aexl_snapshots.stores.objects import StoreObjects, each_parallel, read_record
+from aexl_snapshots.stores.objects import StoreObjects, read_record
 from aexl_snapshots.sync.plan import Upload, needed_objects, plan_uploads, repository_ancestors
-from aexl_snapshots.threads import InThread
 from aexl_snapshots.tidying import SETTLED
 
 PARALLEL: Final = 4
 _ATTEMPTS: Final = 10
 _SWAPS: Final = 6
+_PUTS: Final = 5
 _RESUMABLE: Final = 1024 * 1024
 """Bytes of a pack from which it pays to ask whether it is there already."""
 
@@ -99,7 +98,7 @@ async def push_tag(
         NotFound: If there is no such tag here.
         Conflict: If the store has another one of that name.
     """
-    tags = await trio.to_thread.run_sync(repository.tags)
+    tags = await in_thread(repository.tags)
     if tag not in tags:
         raise NotFound(f"there is no tag {tag}")
     name = ref_name("tags", tag)
@@ -122,7 +121,7 @@ class _Push:
         self._meter = meter
         self._parallel = parallel
         self._push = uuid7()
-        self._began = trio.current_time()
+        self._began = time.monotonic()
         self._sent = 0
         self._objects = 0
         self._made: dict[ObjectId, int] = {}
@@ -158,7 +157,7 @@ class _Push:
             return
         if at is None:
             return
-        follows = await trio.to_thread.run_sync(lambda: at in repository_ancestors(self._repository, snapshot))
+        follows = await in_thread(lambda: at in repository_ancestors(self._repository, snapshot))
         if not follows:
             raise HeadMoved(
                 f"the head moved: {self._name} at {self._where} is at {at}, which {snapshot} was not made from; "
@@ -173,16 +172,14 @@ class _Push:
         packs = base.packs if base else ()
         await known.load(packs)
         has = {row.id for rows, _ in known.packs.values() for row in rows}
-        uploads = await trio.to_thread.run_sync(
-            lambda: self._plan(snapshot, base.snapshot if base else None, has), abandon_on_cancel=True
-        )
+        uploads = await in_thread(lambda: self._plan(snapshot, base.snapshot if base else None, has), abandon=True)
         if before is None:
             await self._begin()
         self._meter.begin("pushing", sum(upload.size for upload in uploads))
         made: list[tuple[ObjectId, int]] = []
 
         async def send(upload: Upload) -> None:
-            id, data = await trio.to_thread.run_sync(upload.load)
+            id, data = await in_thread(upload.load)
             await self._put(id, data)
             made.append((id, len(data)))
             self._meter.add(upload.size)
@@ -213,7 +210,7 @@ class _Push:
         return None
 
     async def _begin(self) -> None:
-        if not await self._store.put_if_absent(FORMAT_NAME, CURRENT_FORMAT):
+        if not await self._put_again(FORMAT_NAME, CURRENT_FORMAT):
             check_format(await self._store.get(FORMAT_NAME), self._where)
 
     async def _put(self, id: ObjectId, data: bytes) -> None:
@@ -221,11 +218,19 @@ class _Push:
             return
         if len(data) >= _RESUMABLE and await self._is_there(id, data):
             self._found.add(id)
-        elif await self._store.put_if_absent(pack_name(id), data):
+        elif await self._put_again(pack_name(id), data):
             self._sent += len(data)
             self._made[id] = len(data)
         else:
             self._found.add(id)
+
+    async def _put_again(self, name: str, data: bytes) -> bool:
+        """Put what has the same bytes whoever puts it, some times over if a request or an answer is lost."""
+        for attempt in range(_PUTS - 1):
+            with suppress(Unavailable):
+                return await self._store.put_if_absent(name, data)
+            await pause(0.05 * 2**attempt)
+        return await self._store.put_if_absent(name, data)
 
     async def _check_sent(self, made: Sequence[tuple[ObjectId, int]]) -> None:
         """After a long time, see that what was sent is still there: whoever tidies the store may take it for left over.
@@ -233,7 +238,7 @@ class _Push:
         Raises:
             Unavailable: If it is not.
         """
-        if trio.current_time() - self._began < SETTLED / 2:
+        if time.monotonic() - self._began < SETTLED / 2:
             return
         for id, size in made:
             if not await self._store.get(pack_name(id), start=size - 1, length=1):
@@ -250,7 +255,7 @@ class _Push:
     async def _swap(self, record: Record, version: str | None, at: ObjectId | None) -> bool:
         """Move the head; ``False`` if only its packs were gathered meanwhile, and it is worth another try."""
         data = record.encode()
-        pause = 0.05
+        delay = 0.05
         for attempt in range(_SWAPS):
             try:
                 await self._store.put_if_match(self._name, data, version=version)
@@ -266,8 +271,8 @@ class _Push:
                     return await self._lost(found[0] if found else None, at)
             if isinstance(failed, Unavailable) and attempt == _SWAPS - 1:
                 raise failed
-            await trio.sleep(pause)
-            pause = min(2 * pause, 2.0)
+            await pause(delay)
+            delay = min(2 * delay, 2.0)
         raise Unavailable(f"{self._name} at {self._where} could not be moved; try again")
 
     async def _lost(self, now: Record | None, at: ObjectId | None) -> bool:

@@ -13,8 +13,9 @@ from aexl_snapshots.progress import Meter, unwatched
 from aexl_snapshots.repository import Repository
 from aexl_snapshots.worktree.committing import Author, write_snapshot
 from aexl_snapshots.worktree.folders import Folders
+from aexl_snapshots.worktree.fresh import write_fresh
 from aexl_snapshots.worktree.index import Index
-from aexl_snapshots.worktree.restore import Blocked, Contents, RestorePlan, carry_out, plan_restore
+from aexl_snapshots.worktree.restore import Blocked, Contents, Done, RestorePlan, carry_out, plan_restore
 from aexl_snapshots.worktree.status import as_tree
 from aexl_snapshots.worktree.steady import IN_MEMORY, Signature
 from aexl_snapshots.worktree.textmerge import is_text, merge_texts
@@ -109,20 +110,13 @@ def _carry_out(
     meter: Meter,
     blocked: list[Blocked] | None = None,
 ) -> RestorePlan:
-    def done(path: str, entry: Entry | None, signature: Signature | None) -> None:
-        if entry is None:
-            index.drop(path)
-        else:
-            index.stage(entry, signature)
-            meter.add(entry.size)
-
     with Folders(tree.root) as folders:
         kept = partial(find_kept, tree.repository)
         plan = plan_restore(folders, saved, target, tree.reader(), force=force, is_kept=kept)
         plan.blocked += blocked or []
         plan.refuse_if_blocked()
         meter.begin("restoring", sum(entry.size for entry in plan.write))
-        carry_out(folders, plan, read_contents(tree.repository), done=done)
+        carry_out(folders, plan, read_contents(tree.repository), done=stage_into(index, meter))
     for path in saved:
         if path not in target:
             index.drop(path)
@@ -169,6 +163,32 @@ class Joined(NamedTuple):
     conflicts: list[MergeConflict]
 
 
+def populate(tree: WorkTree, snapshot: ObjectId, meter: Meter) -> None:
+    """Write a snapshot's files into a tree that has none and that nobody else knows, and let its head follow it.
+
+    Raises:
+        Unavailable: If a file cannot be written; the tree is of no use then.
+    """
+    repository = tree.repository
+    with repository.writing(), tree.changing() as index:
+        for entry, signature in write_fresh(tree.root, tree.tree_of(snapshot), read_contents(repository), meter):
+            index.stage(entry, signature)
+        repository.move_head(snapshot, expected=None, name=tree.head_name)
+
+
+def stage_into(index: Index, meter: Meter) -> Done:
+    """Return what tells an index of files that were restored or removed."""
+
+    def done(path: str, entry: Entry | None, signature: Signature | None) -> None:
+        if entry is None:
+            index.drop(path)
+        else:
+            index.stage(entry, signature)
+            meter.add(entry.size)
+
+    return done
+
+
 def adopt(tree: WorkTree, snapshot: ObjectId, *, meter: Meter) -> Joined:
     """Let a tree without a head follow a snapshot: missing files are written, those that are there stay as they are.
 
@@ -184,13 +204,7 @@ def adopt(tree: WorkTree, snapshot: ObjectId, *, meter: Meter) -> Joined:
             plan = plan_restore(folders, {}, missing, tree.reader())
             plan.refuse_if_blocked()
             meter.begin("restoring", sum(entry.size for entry in plan.write))
-
-            def done(_: str, entry: Entry | None, signature: Signature | None) -> None:
-                if entry is not None:
-                    index.stage(entry, signature)
-                    meter.add(entry.size)
-
-            carry_out(folders, plan, read_contents(repository), done=done)
+            carry_out(folders, plan, read_contents(repository), done=stage_into(index, meter))
         repository.move_head(snapshot, expected=None, name=tree.head_name)
         return Joined("adopted", snapshot, compare_trees({}, missing), [])
 

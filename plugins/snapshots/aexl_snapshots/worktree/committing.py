@@ -54,16 +54,18 @@ def commit(
     repository = tree.repository
     with repository.writing(), tree.changing() as index:
         head = tree.head
-        manifest = Manifest(index.entries.values())
-        before = tree.tree_of(head)
+        same = head is not None and repository.read_snapshot(head).manifest == index.manifest_id()
+        before = dict(index.entries) if same else tree.tree_of(head)
         others = [ObjectId(each) for each in index.merging]
         merging = [each for each in others if head is None or not repository.is_ancestor(each, head)]
         if before == index.entries and not merging and not empty:
             raise Conflict(
                 "nothing is staged; `aexl snapshot add` stages, `aexl snapshot status` shows what has changed"
             )
-        _replace_missing(tree, index)
+        if not same:
+            replace_missing(tree, index)
         parents = (*([head] if head else []), *merging)
+        manifest = index.manifest_id() if same else index.manifest()
         made, snapshot = write_snapshot(repository, manifest, parents, message, author, metadata)
         repository.move_head(made, expected=head, name=tree.head_name)
         if index.merging:
@@ -73,26 +75,49 @@ def commit(
 
 def write_snapshot(
     repository: Repository,
-    manifest: Manifest,
+    manifest: Manifest | ObjectId,
     parents: tuple[ObjectId, ...],
     message: str,
     author: Author,
     metadata: Mapping[str, str] | None = None,
 ) -> tuple[ObjectId, Snapshot]:
-    """Sign and store a snapshot of a manifest whose files are stored."""
-    snapshot = Snapshot(
-        manifest=manifest.id,
+    """Sign and store a snapshot.
+
+    Args:
+        manifest: Its files must be stored; as an id it is that of a snapshot that is stored.
+    """
+    id = manifest.id if isinstance(manifest, Manifest) else manifest
+    snapshot = signed_snapshot(id, parents, message, author, metadata)
+    if isinstance(manifest, Manifest):
+        return repository.write_snapshot(manifest, snapshot), snapshot
+    with repository.writer() as writer:
+        return writer.put_snapshot(snapshot), snapshot
+
+
+def signed_snapshot(
+    manifest: ObjectId,
+    parents: tuple[ObjectId, ...],
+    message: str,
+    author: Author,
+    metadata: Mapping[str, str] | None = None,
+) -> Snapshot:
+    """Make a snapshot of now; nothing is stored."""
+    return Snapshot(
+        manifest=manifest,
         parents=parents,
         author=author.name,
         message=message,
         time=time.time_ns() // 1_000_000,
         metadata=dict(metadata or {}),
     ).sign(author_key(author.home))
-    return repository.write_snapshot(manifest, snapshot), snapshot
 
 
-def _replace_missing(tree: WorkTree, index: Index, meter: Meter | None = None) -> None:
-    """Store again what was staged so long ago that gc has removed it; the files may still hold it."""
+def replace_missing(tree: WorkTree, index: Index, meter: Meter | None = None) -> None:
+    """Store again what was staged so long ago that gc has removed it; the files may still hold it.
+
+    Raises:
+        NotFound: If a file has been changed meanwhile.
+    """
     missing = {path: entry for path, entry in index.entries.items() if not tree.repository.has(entry.id)}
     if not missing:
         return

@@ -55,6 +55,7 @@ class Folders:
         except OSError as error:
             raise explain(error, str(root)) from error
         self._open: list[tuple[str, int]] = []
+        self._last: tuple[str, int] | None = None
         self._unfinished: int | None = None
         self._made_control = False
 
@@ -69,6 +70,7 @@ class Folders:
         os.close(self._root)
 
     def _close(self, depth: int) -> None:
+        self._last = None
         while len(self._open) > depth:
             os.close(self._open.pop()[1])
 
@@ -83,6 +85,8 @@ class Folders:
             NotAFolder: If something else stands in its way; names it.
             FileNotFoundError: If it is missing.
         """
+        if self._last is not None and self._last[0] == folder:  # as for most files of a folder
+            return self._last[1]
         names = folder.split("/") if folder else []
         depth = 0
         while depth < min(len(names), len(self._open)) and self._open[depth][0] == names[depth]:
@@ -91,7 +95,9 @@ class Folders:
         for index in range(depth, len(names)):
             above = self._open[-1][1] if self._open else self._root
             self._open.append((names[index], self._enter(above, names, index, make=make)))
-        return self._open[-1][1] if self._open else self._root
+        descriptor = self._open[-1][1] if self._open else self._root
+        self._last = folder, descriptor
+        return descriptor
 
     def _enter(self, above: int, names: list[str], index: int, *, make: bool) -> int:
         try:

@@ -33,7 +33,7 @@ class RuleFile:
         Invalid: If the file is larger than ``LARGEST``.
     """
 
-    __slots__ = ("_endings", "_globs", "_names", "_negative", "_paths")
+    __slots__ = ("_endings", "_globs", "_name_beginnings", "_names", "_negative", "_path_beginnings", "_paths")
 
     def __init__(self, data: bytes) -> None:
         if len(data) > LARGEST:
@@ -42,6 +42,8 @@ class RuleFile:
         self._endings: dict[bytes, _Both] = {}
         self._paths: dict[bytes, _Both] = {}
         self._globs: list[tuple[int, bool, bool, bytes, Glob]] = []
+        self._name_beginnings: tuple[bytes, ...] = ()
+        self._path_beginnings: tuple[bytes, ...] = ()
         self._negative: list[bool] = []
         for line in _lines(data):
             self._add(line)
@@ -81,6 +83,10 @@ class RuleFile:
         except NeverMatches:
             return
         self._globs.append((index, folders_only, anchored, literal, glob))
+        if anchored:
+            self._path_beginnings += (literal,)
+        else:
+            self._name_beginnings += (literal,)
 
     def verdict(self, name: bytes, path: bytes, folder: bool) -> bool | None:
         """Say whether the file ignores something, takes it back (``False``), or says nothing of it.
@@ -97,7 +103,7 @@ class RuleFile:
             _, dot, ending = name.rpartition(b".")
             if dot:
                 best = max(best, self._endings.get(ending, _NONE)[folder])
-        if self._globs:
+        if name.startswith(self._name_beginnings) or path.startswith(self._path_beginnings):  # else no glob can match
             best = self._last_glob(best, name, path, folder)
         return None if best < 0 else not self._negative[best]
 

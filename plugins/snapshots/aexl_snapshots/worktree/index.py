@@ -25,7 +25,7 @@ from aexl.api import ObjectId
 from aexl.errors import Unavailable
 from aexl_snapshots.disk.directory import disk_errors
 from aexl_snapshots.disk.files import Files
-from aexl_snapshots.objects.manifest import Entry
+from aexl_snapshots.objects.manifest import Entry, Manifest
 from aexl_snapshots.worktree.steady import Signature
 
 MAGIC: Final = b"aexl-index-1\n"
@@ -43,6 +43,7 @@ class _Line(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class _Stored(msgspec.Struct, frozen=True, array_like=True):
     lines: list[_Line]
     merging: tuple[str, ...]
+    manifest: str = ""
 
 
 class Index:
@@ -52,22 +53,50 @@ class Index:
         entries: What the next snapshot will hold.
         seen: What a file of that entry looked like when its content was the entry's.
         merging: Further parents of the next snapshot, where a merge waits for a person.
+        digest: Of the file that it was read from, or saved to.
     """
 
-    __slots__ = ("changed", "entries", "merging", "seen")
+    __slots__ = ("_manifest", "_manifest_id", "changed", "digest", "entries", "merging", "seen")
 
     def __init__(self) -> None:
         self.entries: dict[str, Entry] = {}
         self.seen: dict[str, Signature] = {}
         self.merging: tuple[str, ...] = ()
         self.changed = False
+        self.digest = b""
+        self._manifest: Manifest | None = None
+        self._manifest_id: ObjectId | None = None
+
+    def manifest(self) -> Manifest:
+        """Return the manifest of the entries; made once for the same ones.
+
+        Raises:
+            Invalid: If an entry cannot be kept.
+        """
+        if self._manifest is None:
+            self._manifest = Manifest(self.entries.values())
+        return self._manifest
+
+    def manifest_id(self) -> ObjectId:
+        """Return the manifest's id, which the file remembers: of unchanged entries, no manifest is made.
+
+        Raises:
+            Invalid: If an entry cannot be kept.
+        """
+        if self._manifest_id is None:
+            self._manifest_id, self.changed = self.manifest().id, True
+        return self._manifest_id
+
+    def _forget_manifest(self) -> None:
+        self._manifest = self._manifest_id = None
+        self.changed = True
 
     def stage(self, entry: Entry, signature: Signature | None) -> None:
         """Put an entry in, with what its file looks like if that can be trusted."""
         if self.entries.get(entry.path) != entry:
             self.entries[entry.path] = entry
             self.seen.pop(entry.path, None)
-            self.changed = True
+            self._forget_manifest()
         if signature is not None and self.seen.get(entry.path) != signature:
             self.seen[entry.path] = signature
             self.changed = True
@@ -75,13 +104,15 @@ class Index:
     def drop(self, path: str) -> None:
         """Take an entry out."""
         if self.entries.pop(path, None) is not None:
-            self.changed = True
+            self._forget_manifest()
         self.seen.pop(path, None)
 
     def replace(self, entries: Iterable[Entry]) -> None:
         """Take other entries; signatures of those that stay as they were are kept."""
         wanted = {entry.path: entry for entry in entries}
         kept = {path: seen for path, seen in self.seen.items() if wanted.get(path) == self.entries[path]}
+        if wanted != self.entries:
+            self._forget_manifest()
         self.entries, self.seen, self.changed = wanted, kept, True
 
     def holds(self, path: str, signature: Signature) -> bool:
@@ -118,16 +149,20 @@ class Index:
             _Line(path, entry.mode == "exec", entry.size, bytes.fromhex(entry.id), _short(self.seen.get(path)))
             for path, entry in self.entries.items()
         ]
-        body = msgspec.msgpack.encode(_Stored(lines, self.merging))
-        return MAGIC + hashlib.sha256(body).digest() + body
+        body = msgspec.msgpack.encode(_Stored(lines, self.merging, self._manifest_id or ""))
+        self.digest = hashlib.sha256(body).digest()
+        return MAGIC + self.digest + body
 
 
 def _short(signature: Signature | None) -> tuple[int, int, int] | None:
     return None if signature is None else (signature.modified, signature.changed, signature.inode)
 
 
-def read_index(path: Path) -> Index | None:
+def read_index(path: Path, known: Index | None = None) -> Index | None:
     """Return the index that a file holds; ``None`` if there is no file.
+
+    Args:
+        known: What was read or saved before; returned if the file still holds exactly that.
 
     Raises:
         Unavailable: If the file is damaged.
@@ -140,9 +175,12 @@ def read_index(path: Path) -> Index | None:
         raise Unavailable(f"{path}: {error.strerror}") from error
     body = data[len(MAGIC) + _HASH :]
     index = Index()
+    index.digest = data[len(MAGIC) : len(MAGIC) + _HASH]
     try:
-        if not data.startswith(MAGIC) or hashlib.sha256(body).digest() != data[len(MAGIC) : len(MAGIC) + _HASH]:
+        if not data.startswith(MAGIC) or hashlib.sha256(body).digest() != index.digest:
             raise msgspec.DecodeError("wrong hash")
+        if known is not None and known.digest == index.digest and not known.changed:
+            return known
         stored = msgspec.msgpack.decode(body, type=_Stored)
     except msgspec.DecodeError as error:
         raise Unavailable(
@@ -155,4 +193,5 @@ def read_index(path: Path) -> Index | None:
         if line.signature is not None:
             index.seen[line.path] = Signature(line.size, *line.signature, line.executable)
     index.merging = stored.merging
+    index._manifest_id = ObjectId(stored.manifest) if stored.manifest else None  # noqa: SLF001 - made here
     return index

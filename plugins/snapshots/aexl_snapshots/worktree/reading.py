@@ -1,29 +1,27 @@
-"""Reading many files of a tree: in threads, each with descriptors of its own."""
+"""Reading many files of a tree: small ones one after the other, large ones ahead, in threads.
+
+Reading a small file is a handful of system calls. Threads that take turns at these
+cost more in turns than the reading does, so they have the large files only.
+"""
 
 from __future__ import annotations
 
-import os
-from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from aexl.api import ObjectId
 from aexl.errors import NotFound
+from aexl_snapshots.ahead import work_ahead
 from aexl_snapshots.objects.manifest import Entry
 from aexl_snapshots.progress import Meter
 from aexl_snapshots.worktree.folders import Folders
 from aexl_snapshots.worktree.index import Index
 from aexl_snapshots.worktree.steady import Signature, Steady, read_steady
 
-BATCH: Final = 64
-BATCH_BYTES: Final = 8 * 1024 * 1024
-"""What a thread reads before it hands it over; a file each would cost more in hand-overs than in reading."""
-
-THREADS: Final = min(4, os.cpu_count() or 1)
+SMALL: Final = 256 * 1024
+"""Bytes; at this size a thread's work takes much longer than handing it over."""
 
 
 class Reader:
@@ -75,42 +73,22 @@ class Reader:
 
     def _read(self, files: Mapping[str, Signature]) -> Generator[tuple[str, Steady], None, None]:
         self._meter.begin("reading", sum(signature.size for signature in files.values()))
-        batches = _batches(files)
-        if len(batches) <= 1:
-            for batch in batches:
-                yield from self._told(self._read_batch(batch))
-            return
-        with ThreadPoolExecutor(THREADS) as pool:
-            waiting = deque(pool.submit(self._read_batch, batch) for batch in batches[: 2 * THREADS])
-            further = iter(batches[2 * THREADS :])
-            while waiting:
-                found = waiting.popleft().result()
-                waiting.extend(pool.submit(self._read_batch, batch) for batch in islice(further, 1))
-                yield from self._told(found)
-
-    def _told(self, found: Sequence[tuple[str, Steady]]) -> Iterator[tuple[str, Steady]]:
-        for path, steady in found:
-            yield path, steady
-            self._meter.add(steady.signature.size)
-
-    def _read_batch(self, paths: Sequence[str]) -> list[tuple[str, Steady]]:
-        found = []
-        with Folders(self._root) as folders:
+        paths = sorted(files)
+        large = [path for path in paths if files[path].size > SMALL]
+        with Folders(self._root) as folders, closing(work_ahead(self._read_alone, large)) as ahead:
             for path in paths:
-                try:
-                    found.append((path, read_steady(folders, path)))
-                except NotFound:
-                    continue
-        return found
+                steady = next(ahead) if files[path].size > SMALL else _read_if_there(folders, path)
+                if steady is not None:
+                    yield path, steady
+                    self._meter.add(steady.signature.size)
+
+    def _read_alone(self, path: str) -> Steady | None:
+        with Folders(self._root) as folders:
+            return _read_if_there(folders, path)
 
 
-def _batches(files: Mapping[str, Signature]) -> list[list[str]]:
-    batches: list[list[str]] = []
-    size = BATCH_BYTES
-    for path in sorted(files):
-        if size >= BATCH_BYTES or len(batches[-1]) >= BATCH:
-            batches.append([])
-            size = 0
-        batches[-1].append(path)
-        size += files[path].size
-    return batches
+def _read_if_there(folders: Folders, path: str) -> Steady | None:
+    try:
+        return read_steady(folders, path)
+    except NotFound:
+        return None

@@ -11,19 +11,17 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Final, NamedTuple
 
 from aexl.api import ObjectId
 from aexl.errors import Conflict
+from aexl_snapshots.ahead import work_ahead
 from aexl_snapshots.objects.manifest import Entry
 from aexl_snapshots.worktree.folders import Folders, NotAFolder, explain
-from aexl_snapshots.worktree.reading import BATCH, THREADS, Reader
+from aexl_snapshots.worktree.reading import SMALL, Reader
 from aexl_snapshots.worktree.steady import Signature, kind_of
 from aexl_snapshots.worktree.treediff import Tree
 
@@ -244,29 +242,21 @@ def carry_out(
 def _write_all(
     folders: Folders, entries: Sequence[Entry], contents: Contents
 ) -> Generator[tuple[Entry, Signature | None], None, None]:
-    """Write files in threads, each with descriptors of its own; yield them in order."""
-    batches = [entries[at : at + BATCH] for at in range(0, len(entries), BATCH)]
-    if len(batches) <= 1:
-        for entry in entries:
-            yield entry, write_entry(folders, entry, contents(entry))
-        return
-    folders.prepare()  # the threads share the folder of unfinished files, and this thread removes it
+    """Write files, large ones in threads with descriptors of their own; yield them in order."""
 
-    def write(batch: Sequence[Entry]) -> list[tuple[Entry, Signature | None]]:
+    def write_alone(entry: Entry) -> tuple[Entry, Signature | None]:
         with Folders(folders.root) as own:
-            return [(entry, write_entry(own, entry, contents(entry))) for entry in batch]
+            return entry, write_entry(own, entry, contents(entry))
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        waiting = deque(pool.submit(write, batch) for batch in batches[: 2 * THREADS])
-        further = iter(batches[2 * THREADS :])
-        try:
-            while waiting:
-                finished = waiting.popleft().result()
-                waiting.extend(pool.submit(write, batch) for batch in islice(further, 1))
-                yield from finished
-        finally:
-            for each in waiting:
-                each.cancel()
+    large = [entry for entry in entries if entry.size > SMALL]
+    if large:
+        folders.prepare()  # the threads share the folder of unfinished files, and this thread removes it
+    with closing(work_ahead(write_alone, large)) as ahead:
+        for entry in entries:
+            if entry.size > SMALL:
+                yield next(ahead)
+            else:
+                yield entry, write_entry(folders, entry, contents(entry))
 
 
 def write_entry(folders: Folders, entry: Entry, pieces: Iterable[bytes]) -> Signature | None:
@@ -277,7 +267,7 @@ def write_entry(folders: Folders, entry: Entry, pieces: Iterable[bytes]) -> Sign
         raise explain(error, entry.path) from error
     try:
         try:
-            expected = _fill(descriptor, entry, pieces)
+            expected = _fill(descriptor, entry, pieces, folders.look(entry.path))
         finally:
             os.close(descriptor)
         folders.finish_file(name, entry.path)
@@ -294,8 +284,10 @@ def write_entry(folders: Folders, entry: Entry, pieces: Iterable[bytes]) -> Sign
     return Signature.of(found)
 
 
-def _fill(descriptor: int, entry: Entry, pieces: Iterable[bytes]) -> tuple[int, int, int]:
-    """Write a new file; return its inode, size and time.
+def _fill(
+    descriptor: int, entry: Entry, pieces: Iterable[bytes], before: os.stat_result | None
+) -> tuple[int, int, int]:
+    """Write a new file; return its inode, size and time. Who may read and write it stays as it was ``before``.
 
     The time is set to a moment ago: whoever writes to the file later gives it another one, so that what we
     know of it cannot be mistaken for what it has become, however coarse the file system's clock is.
@@ -304,10 +296,16 @@ def _fill(descriptor: int, entry: Entry, pieces: Iterable[bytes]) -> tuple[int, 
         view = memoryview(piece)
         while view:
             view = view[os.write(descriptor, view) :]
-    if entry.mode == "exec":
-        mode = os.fstat(descriptor).st_mode
-        os.fchmod(descriptor, mode | (mode & 0o444) >> 2)
+    if before is not None and stat.S_ISREG(before.st_mode):
+        os.fchmod(descriptor, _executable(before.st_mode & 0o666, entry))
+    elif entry.mode == "exec":
+        os.fchmod(descriptor, _executable(os.fstat(descriptor).st_mode & 0o666, entry))
     moment = time.time_ns() - _SET_BACK_NS
     os.utime(descriptor, ns=(moment, moment))
     found = os.fstat(descriptor)
     return found.st_ino, found.st_size, moment
+
+
+def _executable(mode: int, entry: Entry) -> int:
+    """Let those who may read a file run it, if it is a program."""
+    return mode | (mode & 0o444) >> 2 if entry.mode == "exec" else mode

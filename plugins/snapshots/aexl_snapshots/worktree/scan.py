@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from aexl_snapshots.objects.names import MAX_DEPTH, explain_name, fold_name, printable
 from aexl_snapshots.worktree.credentials import DEFAULT_RULES
 from aexl_snapshots.worktree.folders import OUTSIDE, Folders, explain
 from aexl_snapshots.worktree.ignore import FILE_NAME, LARGEST, Rules
 from aexl_snapshots.worktree.steady import Signature, kind_of
+
+_DEFAULT: Final = b"\n" + DEFAULT_RULES.encode()
 
 
 class Unkept(NamedTuple):
@@ -43,11 +45,12 @@ class Scan:
         return not path or path in self.files or any(each.startswith(below) for each in self.files)
 
 
-def scan_tree(folders: Folders, tracked: Collection[str] = ()) -> Scan:
+def scan_tree(folders: Folders, tracked: Collection[str] = (), ignore_files: Sequence[str] = (FILE_NAME,)) -> Scan:
     """Look at every file of a tree that is not ignored.
 
     Args:
         tracked: Paths that count although they are ignored.
+        ignore_files: Of these, the first one that a folder has is read.
 
     Raises:
         Invalid: If an ignore file is too large.
@@ -55,7 +58,7 @@ def scan_tree(folders: Folders, tracked: Collection[str] = ()) -> Scan:
     """
     scan = Scan()
     folders.forget()
-    walk = _Walk(scan)
+    walk = _Walk(scan, ignore_files)
     descriptor = os.dup(folders.at(""))
     walk.enter(descriptor, "", b"", Rules.of(DEFAULT_RULES.encode()), 0)
     for path in tracked:
@@ -67,13 +70,14 @@ def scan_tree(folders: Folders, tracked: Collection[str] = ()) -> Scan:
 
 
 class _Walk:
-    def __init__(self, scan: Scan) -> None:
+    def __init__(self, scan: Scan, ignore_files: Sequence[str]) -> None:
         self._scan = scan
+        self._ignore_files = ignore_files
 
     def enter(self, descriptor: int, prefix: str, raw: bytes, rules: Rules, depth: int) -> None:
         """Look at what is in a folder, then enter those in it; closes the descriptor."""
         try:
-            rules = _own_rules(descriptor, raw, rules)
+            rules = _own_rules(descriptor, raw, rules, self._ignore_files)
             below = list(self._look(descriptor, prefix, raw, rules))
             for name, name_raw in below:
                 if depth == MAX_DEPTH - 1:
@@ -128,12 +132,15 @@ class _Walk:
         self._scan.unkept.append(Unkept(printable(path), reason, special))
 
 
-def _own_rules(descriptor: int, raw: bytes, rules: Rules) -> Rules:
-    try:
-        file = os.open(FILE_NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=descriptor)
-    except OSError:
-        return rules  # there is none, or it is a link, which is refused where it is looked at
-    with open(file, "rb") as opened:  # noqa: PTH123 - it is a descriptor
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            return rules
-        return rules.below(raw, opened.read(LARGEST + 1))
+def _own_rules(descriptor: int, raw: bytes, rules: Rules, names: Sequence[str]) -> Rules:
+    for name in names:
+        try:
+            file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=descriptor)
+        except OSError:
+            continue  # there is none, or it is a link, which is refused where it is looked at
+        with open(file, "rb") as opened:  # noqa: PTH123 - it is a descriptor
+            if stat.S_ISREG(os.fstat(file).st_mode):
+                data = opened.read(LARGEST + 1)
+                # A project's own file repeats what counts without it; asking both would be asking the same twice.
+                return (Rules() if not raw and _DEFAULT in b"\n" + data else rules).below(raw, data)
+    return rules

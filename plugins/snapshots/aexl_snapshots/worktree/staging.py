@@ -69,7 +69,7 @@ def stage_files(tree: WorkTree, places: list[str], how: Adding, meter: Meter | N
         Invalid: If it is ignored, cannot be kept, or looks like a credential.
         Conflict: If a file changes all the time it is read.
     """
-    with tree.changing() as index:
+    with tree.repository.writing(), tree.changing() as index:  # until it is in the index, gc must not see it
         before = dict(index.entries)
         with Folders(tree.root) as folders:
             scan = scan_tree(folders, index.entries)
@@ -188,7 +188,7 @@ def unstage_files(tree: WorkTree, places: list[str]) -> list[FileChange]:
     Raises:
         NotFound: If a place names nothing that is staged or in the head.
     """
-    with tree.changing() as index:
+    with tree.repository.writing(), tree.changing() as index:
         head, before = tree.tree_of(tree.head), dict(index.entries)
         for place in places:
             if place and not any(within(path, [place]) for path in (*head, *before)):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -23,6 +23,7 @@ from aexl_snapshots.progress import Meter, unwatched
 from aexl_snapshots.records import DEFAULT_HEAD
 from aexl_snapshots.repository import Repository
 from aexl_snapshots.worktree.folders import CONTROL, Folders
+from aexl_snapshots.worktree.ignore import FILE_NAME
 from aexl_snapshots.worktree.index import Index, read_index
 from aexl_snapshots.worktree.reading import Reader
 from aexl_snapshots.worktree.scan import Scan, scan_tree
@@ -42,7 +43,8 @@ class WorkTree:
 
     Attributes:
         head_name: The head that it follows.
-        index: What is staged, as it was when the tree was opened or ``changing`` was entered.
+        ignore_files: Of these, the first one that a folder has counts.
+        index: What is staged, as it was when it was first asked for or ``changing`` was entered.
     """
 
     def __init__(
@@ -52,15 +54,24 @@ class WorkTree:
         root: Path | None = None,
         index_path: Path | None = None,
         head_name: str = DEFAULT_HEAD,
+        ignore_files: Sequence[str] = (FILE_NAME,),
     ) -> None:
         self.repository = repository
         self.head_name = head_name
+        self.ignore_files = ignore_files
         self.root = root or repository.root
         self._index_path = index_path or self.root / INDEX
-        self.index = self._read()
+        self._index: Index | None = None
+
+    @property
+    def index(self) -> Index:
+        """What is staged."""
+        if self._index is None:
+            self._index = self._read()
+        return self._index
 
     def _read(self) -> Index:
-        found = read_index(self._index_path)
+        found = read_index(self._index_path, self._index)
         if found is None:
             found = Index()
             found.replace(self.tree_of(self.head).values())
@@ -70,6 +81,10 @@ class WorkTree:
     def head(self) -> ObjectId | None:
         """The snapshot that the tree follows."""
         return self.repository.head(self.head_name)
+
+    def staged(self) -> set[ObjectId]:
+        """Return the contents that are staged now, whoever staged them."""
+        return {entry.id for entry in self._read().entries.values()}
 
     def tree_of(self, snapshot: ObjectId | None) -> dict[str, Entry]:
         """Return the files of a snapshot; of none, no files."""
@@ -91,16 +106,16 @@ class WorkTree:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise Unavailable(f"another aexl changes what is staged in {self.root}; try again") from error
-            self.index = self._read()
-            yield self.index
-            self.index.save(self._index_path, files)
+            self._index = index = self._read()
+            yield index
+            index.save(self._index_path, files)
         finally:
             os.close(descriptor)
 
     def scan(self) -> Scan:
         """Look at the files."""
         with Folders(self.root) as folders:
-            return scan_tree(folders, self.index.entries)
+            return scan_tree(folders, self.index.entries, self.ignore_files)
 
     def reader(self, meter: Meter | None = None) -> Reader:
         """Return what reads files of the tree."""

@@ -13,6 +13,8 @@ Tree = Mapping[str, Entry]
 
 def compare_trees(old: Tree, new: Tree) -> list[FileChange]:
     """Return what differs, by path; a file that is gone while an equal one has appeared was renamed."""
+    if old == new:
+        return []
     changes = []
     for path in old.keys() | new.keys():
         before, after = old.get(path), new.get(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from aexl_snapshots.maintenance.check import check
 from aexl_snapshots.objects.manifest import Entry, Manifest
 from aexl_snapshots.objects.snapshot import Snapshot
 
@@ -31,3 +32,10 @@ def commit(repository, files: Mapping[str, bytes], *, head="main", parents=None,
 def contents(repository, snapshot):
     """Return a snapshot's files."""
     return {entry.path: b"".join(repository.stream(entry.id)) for entry in repository.manifest_of(snapshot)}
+
+
+async def sound(store):
+    """See that nothing is wrong with a store, and return what was seen."""
+    report = await check(store, "memory", read_data=True)
+    assert report.findings == []
+    return report

@@ -1,0 +1,76 @@
+"""``aexl snapshot pull``."""
+
+from __future__ import annotations
+
+import typer
+
+from aexl.api import ObjectId, Session
+from aexl.errors import NotFound
+from aexl_snapshots.cli.progress import Bar
+from aexl_snapshots.cli.reach import REMOTE, choose_remote
+from aexl_snapshots.cli.root import app
+from aexl_snapshots.cli.surroundings import JSON, author_of, open_tree, say, say_aside
+from aexl_snapshots.cli.views import change_line, changes_json, short, summary
+from aexl_snapshots.records import DEFAULT_HEAD
+from aexl_snapshots.worktree.applying import Joined, join
+
+
+@app.command(epilog="Examples: aexl snapshot pull  ·  aexl snapshot pull origin --mark")
+def pull(
+    ctx: typer.Context,
+    remote: str | None = REMOTE,
+    mark: bool = typer.Option(
+        False, "--mark", help="Where both sides changed the same, write both into the files for you to choose."
+    ),
+    as_json: bool = JSON,
+) -> None:
+    """Fetch a remote's snapshots, each checked byte by byte, and bring their changes into the files.
+
+    Local changes stay; where they are in the way, they are listed and nothing is changed.
+    """
+    from aexl_snapshots.cli import transfers
+
+    session: Session = ctx.obj
+    tree = open_tree()
+    name, url = choose_remote(tree.repository, remote)
+    with Bar() as bar:
+        fetched = transfers.receive(session, tree.repository, name, url, bar.meter)
+        theirs = fetched.heads.get(DEFAULT_HEAD)
+        if theirs is None:
+            raise NotFound(f"{name} has no head {DEFAULT_HEAD}; push to it first")
+        joined = join(tree, theirs, author_of(session), mark=mark, meter=bar.meter)
+    for tag in fetched.clashes:
+        say_aside(f"the tag {tag} means another snapshot at {name}; it stays as it is here")
+    if as_json:
+        session.json(_joined_json(name, theirs, joined))
+    else:
+        _say_joined(name, theirs, joined)
+    if joined.conflicts:
+        raise typer.Exit(1)
+
+
+def _joined_json(name: str, theirs: ObjectId, joined: Joined) -> dict[str, object]:
+    return {
+        "remote": name,
+        "theirs": theirs,
+        "how": joined.how,
+        "head": joined.head,
+        "changes": changes_json(joined.changes),
+        "conflicts": [{"path": each.path, "reason": each.reason} for each in joined.conflicts],
+    }
+
+
+def _say_joined(name: str, theirs: ObjectId, joined: Joined) -> None:
+    if joined.how == "up-to-date":
+        return say(f"Up to date with {name} at {short(theirs)}.")
+    for change in joined.changes[:50]:
+        say(change_line(change))
+    if len(joined.changes) > 50:
+        say(f"  and {len(joined.changes) - 50} more")
+    if joined.conflicts:
+        say("Both sides changed the same:")
+        for conflict in joined.conflicts:
+            say(f"  {conflict.path}: {conflict.reason}")
+        return say("Edit these files, then finish with 'aexl snapshot add' and 'aexl snapshot commit -m MESSAGE'.")
+    word = "Merged" if joined.how == "merged" else "Moved on to"
+    return say(f"{word} {short(theirs)} from {name}: {summary(joined.changes)}.")

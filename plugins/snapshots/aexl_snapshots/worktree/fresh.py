@@ -1,0 +1,90 @@
+"""Writing files into a folder that nobody else knows yet.
+
+Whoever made the folder gives it its name when all files are there, and throws it
+away otherwise, so a file needs no unfinished version beside it: it is created where
+it stays. That is half of the system calls, and most of them are of the kind that a
+file system must write down.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+from aexl_snapshots.ahead import work_ahead
+from aexl_snapshots.objects.manifest import Entry
+from aexl_snapshots.progress import Meter
+from aexl_snapshots.worktree.folders import Folders, explain
+from aexl_snapshots.worktree.reading import SMALL
+from aexl_snapshots.worktree.restore import Contents
+from aexl_snapshots.worktree.steady import Signature, is_recent
+
+_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@contextmanager
+def unfinished_folder(target: Path) -> Iterator[Path]:
+    """Yield a new folder beside ``target`` that takes its name when the context is left, or goes with an error."""
+    folder = target.with_name(f".{target.name}.{secrets.token_hex(6)}.new")
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+        folder.rename(target)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def write_fresh(
+    root: Path, tree: Mapping[str, Entry], contents: Contents, meter: Meter
+) -> list[tuple[Entry, Signature | None]]:
+    """Write the files of a tree into a folder that has none of them.
+
+    Returns:
+        What each looks like, where its last change is so long ago that this can be trusted.
+
+    Raises:
+        Unavailable: If a file cannot be written, or a stored one is damaged.
+    """
+    meter.begin("restoring", sum(entry.size for entry in tree.values()))
+    made: list[tuple[Entry, Signature]] = []
+    with closing(_write_all(root, [tree[path] for path in sorted(tree)], contents)) as written:
+        for each in written:
+            made.append(each)
+            meter.add(each[0].size)
+    return [(entry, None if is_recent(signature) else signature) for entry, signature in made]
+
+
+def _write_all(
+    root: Path, entries: Sequence[Entry], contents: Contents
+) -> Generator[tuple[Entry, Signature], None, None]:
+    def write_alone(entry: Entry) -> tuple[Entry, Signature]:
+        with Folders(root) as own:
+            return entry, _write(own, entry, contents)
+
+    large = [entry for entry in entries if entry.size > SMALL]
+    with Folders(root) as folders, closing(work_ahead(write_alone, large)) as ahead:
+        for entry in entries:
+            yield next(ahead) if entry.size > SMALL else (entry, _write(folders, entry, contents))
+
+
+def _write(folders: Folders, entry: Entry, contents: Contents) -> Signature:
+    folder, _, name = entry.path.rpartition("/")
+    try:
+        mode = 0o777 if entry.mode == "exec" else 0o666  # the umask takes away what it wants
+        descriptor = os.open(name, _FLAGS, mode, dir_fd=folders.at(folder, make=True))
+        try:
+            for piece in contents(entry):
+                view = memoryview(piece)
+                while view:
+                    view = view[os.write(descriptor, view) :]
+            return Signature.of(os.fstat(descriptor))
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise explain(error, entry.path) from error
