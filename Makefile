@@ -41,6 +41,8 @@ mutants: $(READY)  ## plant bugs one by one, and see the tests turn red
 bench: $(READY)  ## what performance claims rest on
 	$(BIN)/python benchmarks/proxy.py
 	$(BIN)/python benchmarks/snapshots.py
+	$(BIN)/python benchmarks/pipelines.py
+	$(BIN)/python benchmarks/runtime.py
 
 wheel: $(READY)  ## build the wheel, install it into an empty environment, and try it
 	$(BIN)/python tests/wheel.py

@@ -15,7 +15,9 @@ import argparse
 import base64
 import csv
 import hashlib
+import html
 import http.client
+import http.server
 import io
 import json
 import os
@@ -25,8 +27,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -733,6 +737,221 @@ def noexec_folder() -> Iterator[Path]:
             yield Path(name)
         finally:
             subprocess.run(["umount", name], capture_output=True, check=False)
+
+
+@promise("EXE-25", "`aexl snapshot` keeps a project, pushes it to a folder, and clones it elsewhere byte by byte.")
+def snapshot(trial: Trial) -> str | None:
+    home = trial.new_home("snapshots")
+    return carry(trial, home, str(home / "store"))
+
+
+KEYS: Final = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+
+
+@promise("EXE-26", "The same with a bucket: what speaks to object stores is inside.", *FROZEN)
+def bucket(trial: Trial) -> str | None:
+    home = trial.new_home("bucket")
+    with bucket_server() as endpoint:
+        url = f"s3://verify/store?endpoint={endpoint}&region=us-east-1"
+        return carry(trial, home, url, **KEYS)
+
+
+def carry(trial: Trial, home: Path, url: str, **environ: str) -> str:
+    """Take a project from its first snapshot to a clone; return what was compared."""
+    project, clone = home / "project", home / "clone"
+    (project / "below").mkdir(parents=True)
+    (project / "below" / "data").write_bytes(os.urandom(300_000))
+    (project / "run.sh").write_text("#!/bin/sh\n")
+    (project / "run.sh").chmod(0o755)
+
+    def aexl(*words: str | Path) -> str:
+        return trial.program(trial.exe, "snapshot", *words, home=home, cwd=project, **environ).stdout
+
+    aexl("init")
+    aexl("add", ".")
+    aexl("commit", "-m", "one")
+    aexl("remote", "add", "origin", url)
+    aexl("push")
+    aexl("clone", url, clone)
+    one, other = files_of(project), files_of(clone)
+    if one != other or not one:
+        raise Failed(f"the clone has {sorted(other)}, the project {sorted(one)}, or their bytes differ")
+    expect("Sound", aexl("check", "origin", "--read-data"))
+    return f"{len(one)} files"
+
+
+def files_of(folder: Path) -> dict[str, tuple[bytes, bool]]:
+    """Return the files of a project, and which may be run; not the snapshots themselves."""
+    return {
+        path.relative_to(folder).as_posix(): (path.read_bytes(), os.access(path, os.X_OK))
+        for path in folder.rglob("*")
+        if path.is_file() and ".aexl" not in path.relative_to(folder).parts
+    }
+
+
+@contextmanager
+def bucket_server() -> Iterator[str]:
+    """Serve one bucket in memory, as far as snapshots need one: conditional writes, ranges and lists."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Bucket)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class Bucket(http.server.BaseHTTPRequestHandler):
+    """What S3 answers, without looking at signatures."""
+
+    protocol_version = "HTTP/1.1"
+    blobs: Final[dict[str, bytes]] = {}
+    lock: Final = threading.Lock()
+
+    def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    @property
+    def key(self) -> str:
+        return urllib.parse.unquote(urllib.parse.urlsplit(self.path).path).removeprefix("/verify/")
+
+    def do_PUT(self) -> None:
+        data = self.rfile.read(int(self.headers["Content-Length"]))
+        with self.lock:
+            there = self.blobs.get(self.key)
+            wanted = self.headers["If-Match"]
+            if (self.headers["If-None-Match"] and there is not None) or (wanted and wanted != etag(there)):
+                return self.answer(412)
+            self.blobs[self.key] = data
+        return self.answer(200, ETag=etag(data))
+
+    def do_GET(self) -> None:
+        query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
+        if "list-type" in query:
+            return self.list(query.get("prefix", [""])[0])
+        data = self.blobs.get(self.key)
+        if data is None:
+            return self.answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
+        head = {"ETag": etag(data), "Last_Modified": "Thu, 01 Jan 2026 00:00:00 GMT"}
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers["Range"] or "")
+        if asked is None:
+            return self.answer(200, data, **head)
+        first, last = int(asked[1]), min(int(asked[2] or len(data)), len(data) - 1)
+        if first > last:
+            return self.answer(416, b"<Error><Code>InvalidRange</Code></Error>")
+        return self.answer(206, data[first : last + 1], Content_Range=f"bytes {first}-{last}/{len(data)}", **head)
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def list(self, prefix: str) -> None:
+        rows = "".join(
+            f"<Contents><Key>{key}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
+            f"<ETag>{html.escape(etag(data))}</ETag><Size>{len(data)}</Size></Contents>"
+            for key, data in sorted(self.blobs.items())
+            if key.startswith(prefix)
+        )
+        body = f"<ListBucketResult><IsTruncated>false</IsTruncated>{rows}</ListBucketResult>"
+        self.answer(200, body.encode(), Content_Type="application/xml")
+
+    def do_DELETE(self) -> None:
+        self.blobs.pop(self.key, None)
+        self.answer(204)
+
+    def do_POST(self) -> None:
+        """Delete several at once, which is the only thing that is posted."""
+        text = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        keys = [html.unescape(key) for key in re.findall(r"<Key>(.*?)</Key>", text)]
+        for key in keys:
+            self.blobs.pop(key, None)
+        gone = "".join(f"<Deleted><Key>{html.escape(key)}</Key></Deleted>" for key in keys)
+        self.answer(200, f"<DeleteResult>{gone}</DeleteResult>".encode(), Content_Type="application/xml")
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Say nothing."""
+
+
+def etag(data: bytes | None) -> str:
+    """Return a version, in quotes; nothing has none."""
+    return "" if data is None else f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+
+
+HANDLERS: Final = """
+from aexl.sdk import mcp_server, tool
+
+
+@tool("slugify")
+def slugify(ctx, title: str) -> dict:
+    print("to the log")
+    return {"slug": "-".join(title.lower().split())}
+
+
+@tool("ask")
+async def ask(ctx, payload):
+    answer = await ctx.model_async("echo", payload["say"], max_tokens=20)
+    return {"text": answer.text, "execution": answer.execution}
+
+
+mcp_server("words", tools=["slugify"])
+"""
+
+
+def invoke(trial: Trial, home: Path, handler: str, event: object, *options: str) -> dict[str, Any]:
+    """Run a handler of the project ``HANDLERS``; it has to end well, and confined."""
+    project = trial.folder / "handlers"
+    project.mkdir(exist_ok=True)
+    (project / "entry_point.py").write_text(HANDLERS)
+    words = ["--kind", "tool", "--handler", handler, "--event", json.dumps(event), *options]
+    answer: dict[str, Any] = json.loads(trial.run("runtime", "invoke", project, *words, home=home).stdout)
+    if "network" not in answer["meta"]["sandbox"]["enforced"]:
+        raise Failed(f"the handler was not confined: {answer['meta']['sandbox']}")
+    return answer
+
+
+@promise(
+    "EXE-27",
+    "`aexl runtime` describes a project's handlers and runs them confined, without a server; so does the runner.",
+)
+def handlers(trial: Trial) -> str | None:
+    answer = invoke(trial, trial.home, "slugify", {"title": "Hello World"})
+    if answer["result"] != {"slug": "hello-world"}:
+        raise Failed(f"the handler answered {answer['result']}")
+    project = trial.folder / "handlers"
+    described = json.loads(trial.run("runtime", "describe", project).stdout)["result"]
+    if described["tools"] != ["ask", "slugify"]:
+        raise Failed(f"the project was described as {described}")
+    words = ["__worker__", "-m", "aexl_runtime.runner", "--action", "describe"]
+    if (
+        trial.shape in FROZEN
+        and json.loads(trial.run(*words, EP_FILES_ROOT=str(project)).stdout)["result"] != described
+    ):
+        raise Failed("the runner describes it differently")
+    return f"{len(answer['meta']['sandbox']['enforced'])} controls enforced"
+
+
+@promise(
+    "EXE-28",
+    "Beside a server its worker is kept, and the model that a handler asks is paid by an agent under the run's id.",
+)
+def kept_handlers(trial: Trial) -> str | None:
+    home = trial.new_home("runtime")
+    with trial.server(home):
+        answers = []
+        for run in ("run-1", "run-2"):
+            answers.append(invoke(trial, home, "ask", {"say": "hello"}, "--agent", "demo", "--request-id", run))
+            told = answers[-1]["result"]
+            shown = json.loads(trial.run("ledger", "show", told["execution"], "--json", home=home).stdout)
+            if (told["text"], shown["labels"]) != ("hello", {"invocation": run}):
+                raise Failed(f"the model's answer was {told}, its execution {shown}")
+    if answers[1]["meta"]["cold_start"]:
+        raise Failed("the second run had no worker ready for it")
+    return f"{answers[1]['meta']['duration_ms']} ms"
 
 
 @promise("EXE-24", "It leaves nothing of its own in `TMPDIR` when it has ended.")

@@ -14,6 +14,7 @@ from aexl.api.calls import (
     Dispatcher,
     Lease,
     Named,
+    Planning,
     Provider,
     ProviderType,
     Reloadable,
@@ -21,9 +22,11 @@ from aexl.api.calls import (
     Retrying,
     Reviser,
     Settlement,
+    Standing,
 )
 from aexl.api.events import CallAdmitted, CallDenied, CallSettled, ConfigReloaded
-from aexl.api.host import Arriving, Direct, Host, Session, Upstream
+from aexl.api.handlers import Invocation, Invoked
+from aexl.api.host import Arriving, Direct, Host, OffersStores, Session, Upstream
 from aexl.api.ids import uuid7
 from aexl.api.money import Price, Rates, Tier, Usage, format_price, format_usd, parse_price, parse_usd
 from aexl.api.offers import (
@@ -40,9 +43,10 @@ from aexl.api.offers import (
     Service,
     Subscriber,
 )
-from aexl.api.programs import is_frozen, own_environment, own_module, own_program
+from aexl.api.programs import is_frozen, own_environment, own_module, own_program, unpack_all
 from aexl.api.records import (
     Attempt,
+    Bill,
     Booked,
     Call,
     Charge,
@@ -62,7 +66,8 @@ from aexl.api.records import (
     Surface,
     Target,
 )
-from aexl.api.roles import Accounts, Control, Executions, Journal, Models, Snapshots
+from aexl.api.repositories import FileEdit, Repositories, RepositoryFile, RepositorySnapshot
+from aexl.api.roles import Accounts, Control, Executions, Handlers, Journal, Logins, Models, Snapshots
 from aexl.api.trees import FileChange, MergeConflict, MergedSnapshot
 from aexl.api.work import (
     BlobStore,
@@ -89,6 +94,7 @@ __all__ = [
     "Answer",
     "Arriving",
     "Attempt",
+    "Bill",
     "BlobStore",
     "Body",
     "Booked",
@@ -109,14 +115,19 @@ __all__ = [
     "Execution",
     "Executions",
     "FileChange",
+    "FileEdit",
+    "Handlers",
     "Headers",
     "HealthCheck",
     "Hold",
     "Host",
     "HostedRunner",
+    "Invocation",
+    "Invoked",
     "Journal",
     "Lease",
     "Limits",
+    "Logins",
     "MergeConflict",
     "MergedSnapshot",
     "Model",
@@ -125,8 +136,10 @@ __all__ = [
     "Named",
     "NewAgent",
     "ObjectId",
+    "OffersStores",
     "Outcome",
     "Plan",
+    "Planning",
     "Price",
     "Principal",
     "Process",
@@ -138,6 +151,9 @@ __all__ = [
     "Reloadable",
     "Replay",
     "Reply",
+    "Repositories",
+    "RepositoryFile",
+    "RepositorySnapshot",
     "Retrying",
     "Reviser",
     "Runner",
@@ -148,6 +164,7 @@ __all__ = [
     "Session",
     "Settlement",
     "Snapshots",
+    "Standing",
     "State",
     "Step",
     "StepRun",
@@ -168,5 +185,6 @@ __all__ = [
     "own_program",
     "parse_price",
     "parse_usd",
+    "unpack_all",
     "uuid7",
 ]

@@ -237,6 +237,32 @@ class ProviderType(Named, Protocol):
 
 
 @runtime_checkable
+class Standing(Protocol):
+    """A provider type may also have this method, to offer providers that no table of ``[providers]`` makes."""
+
+    def standing(self, config: Config) -> Provider | None:
+        """Return the provider that is there by this configuration, under a name that no table may have. Must not wait.
+
+        Raises:
+            ConfigError: If the configuration is wrong.
+        """
+        ...
+
+
+@runtime_checkable
+class Planning(Protocol):
+    """A provider of the surface ``tools`` has this method: what it offers is no model, and in no catalogue."""
+
+    def plan(self, call: Call) -> Plan | None:
+        """Return the plan of a call to something of its own, ``None`` if it has nothing of that name. Must not wait.
+
+        Raises:
+            Refused: If the call cannot be made.
+        """
+        ...
+
+
+@runtime_checkable
 class Dispatcher(Protocol):
     """Plans where calls go: model names, fallbacks, weights, health, prices."""
 

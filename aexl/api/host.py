@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, runtime_checkable
@@ -11,7 +11,7 @@ import msgspec
 
 from aexl.api.calls import Answer, Config
 from aexl.api.records import Call, Headers
-from aexl.api.work import Process, ProcessSpec
+from aexl.api.work import BlobStore, Process, ProcessSpec, Runner, StepType
 from aexl.errors import Refused
 
 if TYPE_CHECKING:
@@ -101,6 +101,14 @@ class Host(Protocol):
         """Return who plays a role, if anyone does."""
         ...
 
+    def runners(self) -> Mapping[str, Runner]:
+        """Return the runners of all plugins, by name; those of this process, also beside a running server."""
+        ...
+
+    def step_types(self) -> Mapping[str, StepType]:
+        """Return what ``use:`` of a pipeline may name, likewise."""
+        ...
+
     def call(self, call: Call) -> AbstractAsyncContextManager[Answer]:
         """Run a call: plan, gates, book, provider, book.
 
@@ -134,6 +142,15 @@ class Host(Protocol):
 
 
 @runtime_checkable
+class OffersStores(Protocol):
+    """What the hosts that commands get can do besides, with a server and without one."""
+
+    def stores(self) -> Mapping[str, Callable[[str], Awaitable[BlobStore]]]:
+        """Return how to open a place for snapshots, by URL scheme, as this process's plugins offer it."""
+        ...
+
+
+@runtime_checkable
 class Session(Protocol):
     """What a command gets as ``typer.Context.obj``: the way to the host, and to the person.
 
@@ -155,8 +172,26 @@ class Session(Protocol):
         """
         ...
 
-    def run(self, work: Callable[[Host], Awaitable[T]]) -> T:
-        """Run ``work`` with a host, in a trio loop of its own, and return what it returns."""
+    def section(self, table: str, model: type[T]) -> T:
+        """Return one table of the configuration without looking at the others: quicker than ``config``.
+
+        What a project's own file says of it does not count.
+
+        Args:
+            table: As ``ConfigSection`` of the command's plugin has it; not one of tables.
+
+        Raises:
+            ConfigError: If a value of it is wrong.
+        """
+        ...
+
+    def run(self, work: Callable[[Host], Awaitable[T]], *, without: Collection[str] = ()) -> T:
+        """Run ``work`` with a host, in a trio loop of its own, and return what it returns.
+
+        Args:
+            without: Plugins that a host of this command's own does without, because another process has what they
+                open for themselves alone.
+        """
         ...
 
     def ask(self, role: type[T], work: Callable[[T], Awaitable[R]]) -> R:

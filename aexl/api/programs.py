@@ -34,6 +34,17 @@ def own_module(module: str) -> list[str]:
     return [sys.executable, WORKER, "-m", module] if is_frozen() else [sys.executable, "-I", "-m", module]
 
 
+def unpack_all() -> None:
+    """Make sure that a child which is this same aexl, and cannot write, finds every module that we could import.
+
+    One executable leaves files packed until something imports what they belong to. Does nothing elsewhere, nor a second time.
+    """
+    for finder in sys.meta_path if is_frozen() else ():
+        unpack = getattr(finder, "unpack_all", None)
+        if unpack is not None:
+            unpack()
+
+
 def own_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the variables that a child which is this same aexl needs; none where aexl is not frozen.
 

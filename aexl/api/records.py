@@ -333,6 +333,24 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     health: str = ""
 
 
+class Bill(msgspec.Struct, frozen=True, kw_only=True):
+    """What some executions cost together, as of now.
+
+    Attributes:
+        calls: How many were admitted; those that are still running are among them.
+        refused: How many were not.
+        running: How many are not settled yet.
+        cost: Nano-dollars of those that are settled, corrections included.
+        estimated: Some of it is a bound, because a provider did not say.
+    """
+
+    calls: int = 0
+    refused: int = 0
+    running: int = 0
+    cost: int = 0
+    estimated: bool = False
+
+
 class Execution(msgspec.Struct, frozen=True, kw_only=True):
     """One execution as the ledger knows it; the money in nano-dollars, times in Unix seconds."""
 

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from aexl.api.accounts import Agent, AgentChange, NewAgent, Token
-from aexl.api.records import Execution, Model, Principal, Receipt, Scope, State
+from aexl.api.handlers import Invocation, Invoked
+from aexl.api.records import Bill, Execution, Model, Principal, Receipt, Scope, State
 from aexl.api.trees import FileChange, MergedSnapshot
 from aexl.api.work import ObjectId
 
@@ -108,6 +109,15 @@ class Executions(Protocol):
         """Return the latest executions, newest first; ``limit`` is at most 1,000."""
         ...
 
+    async def bill(self, agents: Sequence[str], labels: Mapping[str, str]) -> Bill:
+        """Return what executions of these agents cost together, deleted agents' too.
+
+        Args:
+            agents: Who paid, by exact name; what their children paid does not count.
+            labels: Only executions that carry all of these.
+        """
+        ...
+
     async def owner(self, upstream_id: str) -> Execution | None:
         """Return the execution whose answer the provider knows by this id."""
         ...
@@ -148,14 +158,15 @@ class Snapshots(Protocol):
     """Snapshots of folders, kept in the host's own store: what an agent's step changed, and its undo.
 
     Paths are absolute paths of folders on the host's machine. Files that the folder's
-    ignore files name, ``.git`` and ``.aexl`` are outside: never read, never changed. So is
-    what a snapshot cannot hold (links, devices, pipes, sockets).
+    ignore files name (``.aexlignore``; ``.gitignore`` in a folder without one), ``.git`` and
+    ``.aexl`` are outside: never read, never changed. So is what a snapshot cannot hold (links,
+    devices, pipes, sockets).
 
     Work on files runs in threads: a cancelled call returns when the file it is at is done.
     """
 
     async def capture(self, path: str, message: str) -> ObjectId:
-        """Return a snapshot of what is in a folder now; it is durable.
+        """Return a snapshot of what is in a folder now; it is durable, and stays until the folder's next one (``keep``).
 
         A folder in which nothing has changed since its last capture costs looks at its files, no
         readings, and has the same snapshot. If cancelled, nothing refers to what was stored.
@@ -195,6 +206,19 @@ class Snapshots(Protocol):
         """
         ...
 
+    async def extract(self, project: str, snapshot: ObjectId, path: str) -> None:
+        """Write the files of a snapshot that a project keeps itself, outside of the host's store, into a new folder.
+
+        Args:
+            project: A folder of the project; the nearest one from there upwards that keeps snapshots counts.
+            path: A folder that is not there yet; it is there whole or not at all.
+
+        Raises:
+            NotFound: If the project keeps no snapshots, or not this one.
+            Unavailable: If a file cannot be written, or a stored object is damaged.
+        """
+        ...
+
     async def changed_since(self, snapshot: ObjectId, path: str) -> Sequence[FileChange]:
         """Return what differs between a snapshot and a folder as it is now; stores nothing.
 
@@ -211,6 +235,93 @@ class Snapshots(Protocol):
         Raises:
             NotFound: If one of them does not exist.
         """
+        ...
+
+    async def patch(self, old: ObjectId, new: ObjectId, most: int) -> str:
+        """Return what differs as a text that ``git apply`` understands; of files that are no text, only their sizes.
+
+        Args:
+            most: Bytes of the text, about; the files that do not fit are named at its end.
+
+        Raises:
+            NotFound: If there is no such snapshot.
+        """
+        ...
+
+    async def read(self, snapshot: ObjectId, path: str, most: int) -> bytes | None:
+        """Return a file of a snapshot; ``None`` where it has no such file.
+
+        Args:
+            most: Bytes.
+
+        Raises:
+            NotFound: If there is no such snapshot.
+            Invalid: If the file is larger than ``most``.
+        """
+        ...
+
+    async def keep(self, name: str, snapshots: Sequence[ObjectId]) -> None:
+        """Keep snapshots under a name, beside those that it keeps already; durable.
+
+        What no name keeps, and is not the last capture of a folder, is garbage.
+
+        Args:
+            name: Up to 100 letters, digits, ``.``, ``_`` and ``-``.
+
+        Raises:
+            NotFound: If one of them does not exist.
+            Invalid: If it is not a name.
+        """
+        ...
+
+    async def owners(self) -> Sequence[str]:
+        """Return the names that keep anything, sorted: so that those whose owner is gone can be released."""
+        ...
+
+    async def release(self, names: Sequence[str]) -> None:
+        """Keep nothing under these names any more; one that keeps nothing is no error."""
+        ...
+
+    async def forget(self, path: str) -> None:
+        """Let go of a folder's last capture, and of what is known of its files; the folder may be gone already."""
+        ...
+
+
+@runtime_checkable
+class Handlers(Protocol):
+    """A project's handlers, run from a snapshot or a folder, confined."""
+
+    async def describe(self, project: str) -> Mapping[str, object]:
+        """Return what a project has: kinds, names, input schemas.
+
+        Args:
+            project: The id of a snapshot, or the absolute path of a folder.
+
+        Raises:
+            NotFound: If there is no such project, or it has no entry point.
+            Invalid: If it cannot be imported; says why.
+            Unavailable: If no worker can be had: too many wait, or the sandbox cannot be what it must.
+        """
+        ...
+
+    async def invoke(self, invocation: Invocation) -> Invoked:
+        """Run a handler to its end; what goes wrong in it is in the answer.
+
+        If cancelled, everything that it started has ended.
+
+        Raises:
+            NotFound: If there is no such project.
+            Unavailable: If too many runs wait for a worker already.
+        """
+        ...
+
+
+@runtime_checkable
+class Logins(Protocol):
+    """The servers that this home's user has logged in to."""
+
+    async def token(self, url: str) -> str | None:
+        """Return the token of the login whose server a URL belongs to, the current login first; ``None`` without one."""
         ...
 
 

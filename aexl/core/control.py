@@ -22,12 +22,12 @@ import msgspec
 
 from aexl import errors
 from aexl.api import ASGIReceive, ASGIScope, ASGISend
+from aexl.core.home import SOCKET_NAME
 from aexl.core.router import send_whole
 from aexl.errors import AexlError, ConfigError, Problem, Refused, Unavailable
 
 T = TypeVar("T")
 
-SOCKET_NAME: Final = "control.sock"
 MAX_REQUEST: Final = 4 * 1024 * 1024
 """Bytes of arguments; far above any role's needs."""
 

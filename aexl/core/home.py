@@ -13,6 +13,10 @@ FOLDERS: Final = ("keys", "logs", "plugins", "policies")
 """Folders that ``aexl init`` makes; plugins make their own."""
 
 
+FILE_NAME: Final = "aexl.toml"
+SOCKET_NAME: Final = "control.sock"
+
+
 def find_home(environ: Mapping[str, str]) -> Path:
     """Return ``AEXL_HOME``, by default ``~/.aexl``, as an absolute path; it need not exist."""
     given = environ.get("AEXL_HOME")
@@ -38,6 +42,6 @@ def make_home(home: Path) -> None:
 def find_project(start: Path, home: Path) -> Path | None:
     """Return the nearest folder from ``start`` upwards with an ``aexl.toml``, unless it is the home."""
     for folder in (start, *start.parents):
-        if folder != home and (folder / "aexl.toml").is_file():
+        if folder != home and (folder / FILE_NAME).is_file():
             return folder
     return None

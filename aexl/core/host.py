@@ -24,9 +24,11 @@ from aexl.api import (
     Provider,
     ProviderType,
     Reloadable,
+    Runner,
     Sample,
     Service,
     Settlement,
+    StepType,
     Subscriber,
     Upstream,
 )
@@ -124,7 +126,15 @@ class LocalHost:
 
     def stores(self) -> Mapping[str, OpenStore]:
         """Return how to open a place for snapshots, by URL scheme."""
-        return {str(offer.name): offer.value[1] for offer in self.registry.offers("aexl_snapshot_stores")}
+        return self.registry.stores()
+
+    def runners(self) -> Mapping[str, Runner]:
+        """Return the plugins' runners, by name."""
+        return {runner.name: runner for runner in self.registry.every("aexl_runners", Runner)}
+
+    def step_types(self) -> Mapping[str, StepType]:
+        """Return the plugins' words for pipelines, by name."""
+        return {kind.name: kind for kind in self.registry.every("aexl_pipeline_steps", StepType)}
 
     def mounts(self) -> tuple[Mount, ...]:
         """Return what the plugins serve."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from aexl.api import Config, Provider, ProviderType
+from aexl.api import Config, Provider, ProviderType, Standing
 from aexl.core.config.own import ProviderSection
 from aexl.core.config.sections import suggestion
 from aexl.errors import ConfigError, Problem
@@ -34,6 +34,15 @@ def build_providers(
             providers[name] = wrap(kind.build(name, {"type": section.type, **section.options}))
         except ConfigError as error:
             problems += error.problems
+    for kind in kinds.values():
+        standing = kind.standing(config) if isinstance(kind, Standing) else None
+        if standing is not None and standing.name in providers:
+            key = f"providers.{standing.name}"
+            problems.append(
+                Problem(key=key, message=f"the name is taken by what plugin type {kind.name!r} offers itself")
+            )
+        elif standing is not None:
+            providers[standing.name] = standing
     if problems:
         raise ConfigError(problems)
     return providers

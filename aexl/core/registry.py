@@ -8,13 +8,14 @@ what it answered to other hooks is dropped as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from aexl.api import (
     Admission,
+    BlobStore,
     Command,
     ConfigSection,
     Dispatcher,
@@ -147,6 +148,10 @@ class Registry:
     def every(self, hook: str, kind: type[T]) -> tuple[T, ...]:
         """Return the objects of a hook, in hook order."""
         return tuple(offer.value for offer in self.offers(hook) if isinstance(offer.value, kind))
+
+    def stores(self) -> Mapping[str, Callable[[str], Awaitable[BlobStore]]]:
+        """Return how to open a place for snapshots, by URL scheme."""
+        return {str(offer.name): offer.value[1] for offer in self.offers("aexl_snapshot_stores")}
 
     def only(self, hook: str, kind: type[T]) -> T | None:
         """Return the one object of a hook of which one is used."""

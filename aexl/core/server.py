@@ -13,9 +13,9 @@ import trio
 
 from aexl.api import Accounts, ASGIApp, Control
 from aexl.core.config.own import ServeSection
-from aexl.core.control import SOCKET_NAME, ControlApp
+from aexl.core.control import ControlApp
 from aexl.core.health import ask, describe
-from aexl.core.home import make_home
+from aexl.core.home import SOCKET_NAME, make_home
 from aexl.core.host import LocalHost
 from aexl.core.http.origin import OriginRule
 from aexl.core.http.server import Server, open_unix_listener

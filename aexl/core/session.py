@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json as standard_json
+import os
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, MutableMapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import msgspec
 
-from aexl.api import Control, Host
-from aexl.core.config.loading import FILE_NAME
-from aexl.core.control import ControlClient
-from aexl.core.home import make_home
-from aexl.core.surroundings import Surroundings
+from aexl.api import Control, Host, Runner, StepType
+from aexl.core.home import FILE_NAME, SOCKET_NAME, make_home
 from aexl.errors import Refused, Unavailable
 
 if TYPE_CHECKING:
@@ -23,9 +21,12 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from aexl.api import Answer, Call, Process, ProcessSpec, Upstream
+    from aexl.api import Answer, BlobStore, Call, Process, ProcessSpec, Upstream
     from aexl.core.config.loading import LoadedConfig
+    from aexl.core.control import ControlClient
     from aexl.core.host import LocalHost
+    from aexl.core.registry import Registry
+    from aexl.core.surroundings import Surroundings
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -40,17 +41,40 @@ PIPED_WIDTH: Final = 10_000
 class RemoteHost:
     """The host as a command sees it while a server runs: services are the server's."""
 
-    def __init__(self, home: Path, status: Mapping[str, object], current: LoadedConfig) -> None:
+    def __init__(self, surroundings: Surroundings, status: Mapping[str, object], current: LoadedConfig) -> None:
+        home = surroundings.home
         self.data_dir = home
         self.version = str(status.get("version"))
         self.current = current
+        self._surroundings = surroundings
         roles = status.get("roles")
         self._roles = frozenset(roles if isinstance(roles, list) else ())
-        self._client = ControlClient(home)
+        self._client = _client(home)
 
     def service(self, role: type[T]) -> T | None:
         """Return a role as the server plays it."""
         return self._client.service(role) if role.__name__ in self._roles else None
+
+    def runners(self) -> Mapping[str, Runner]:
+        """Return the runners of this process's plugins."""
+        return {runner.name: runner for runner in self._offered("aexl_runners", Runner)}
+
+    def step_types(self) -> Mapping[str, StepType]:
+        """Return the words for pipelines of this process's plugins."""
+        return {kind.name: kind for kind in self._offered("aexl_pipeline_steps", StepType)}
+
+    def stores(self) -> Mapping[str, Callable[[str], Awaitable[BlobStore]]]:
+        """Return how this process's plugins open a place for snapshots."""
+        return self._gathered("aexl_snapshot_stores").stores()
+
+    def _offered(self, hook: str, kind: type[T]) -> tuple[T, ...]:
+        return self._gathered(hook).every(hook, kind)
+
+    def _gathered(self, hook: str) -> Registry:
+        registry = self._surroundings.registry
+        if not registry.offers(hook):
+            registry.gather(hook, host=self)
+        return registry
 
     def call(self, call: Call) -> AbstractAsyncContextManager[Answer]:
         """Calls go over HTTP, with a token.
@@ -81,7 +105,7 @@ class RemoteHost:
 
 
 class CommandSession:
-    """See ``aexl.api.Session``."""
+    """See ``aexl.api.Session``. What only some commands need is imported when they do."""
 
     def __init__(self, home: Path, *, project: Path | None = None) -> None:
         self.home = home
@@ -90,6 +114,8 @@ class CommandSession:
     @cached_property
     def surroundings(self) -> Surroundings:
         """The plugins and what they declare."""
+        from aexl.core.surroundings import Surroundings
+
         return Surroundings(self.home, project=self._project)
 
     @cached_property
@@ -97,7 +123,13 @@ class CommandSession:
         """The configuration as the files have it."""
         return self.surroundings.load()
 
-    def run(self, work: Callable[[Host], Awaitable[T]]) -> T:
+    def section(self, table: str, model: type[T]) -> T:
+        """Return one table, without asking the plugins for theirs."""
+        from aexl.core.config.loading import read_table
+
+        return read_table(table, model, home=self.home, flags={}, environ=os.environ)
+
+    def run(self, work: Callable[[Host], Awaitable[T]], *, without: Collection[str] = ()) -> T:
         """Run ``work`` with a host."""
         import trio
 
@@ -107,9 +139,9 @@ class CommandSession:
 
         async def main() -> T:
             if status is not None:
-                return await work(RemoteHost(self.home, status, self.config))
+                return await work(RemoteHost(self.surroundings, status, self.config))
             make_home(self.home)
-            host = LocalHost(self.surroundings)
+            host = LocalHost(self._surroundings_without(without) if without else self.surroundings)
             host.play(Control, Standstill(host))
             async with host.running():
                 return await work(host)
@@ -118,13 +150,23 @@ class CommandSession:
             return trio.run(main)
         except BaseExceptionGroup as group:
             raise only_error(group) from None
+        finally:
+            if status is None:
+                vars(self).pop("surroundings", None)  # plugins answer one host, once; the next gets its own
+
+    def _surroundings_without(self, plugins: Collection[str]) -> Surroundings:
+        from aexl.core.config.own import PluginsSection
+        from aexl.core.surroundings import Surroundings
+
+        off = [*self.section("plugins", PluginsSection).off, *plugins]
+        return Surroundings(self.home, project=self._project, flags={"plugins": {"off": off}})
 
     def ask(self, role: type[T], work: Callable[[T], Awaitable[R]]) -> R:
         """Run ``work`` with who plays a role: beside a running server without a loop, which takes a while to import."""
         status = self.running()
         roles = None if status is None else status.get("roles")
         if isinstance(roles, list) and role.__name__ in roles:
-            return _run_without_loop(work(ControlClient(self.home).service(role)))
+            return _run_without_loop(work(_client(self.home).service(role)))
 
         async def with_host(host: Host) -> R:
             player = host.service(role)
@@ -136,8 +178,10 @@ class CommandSession:
 
     def running(self) -> Mapping[str, object] | None:
         """Return what the running server says of itself, or ``None``."""
+        if not (self.home / SOCKET_NAME).exists():
+            return None  # a client takes a while to import
         try:
-            status: Mapping[str, object] = ControlClient(self.home).call(Control, "status", timeout=PROBE_SECONDS)
+            status: Mapping[str, object] = _client(self.home).call(Control, "status", timeout=PROBE_SECONDS)
         except Unavailable:
             return None
         return status
@@ -154,7 +198,7 @@ class CommandSession:
         from aexl.core.config.editing import edit_file
 
         make_home(self.home)
-        follow = None if self.running() is None else partial(ControlClient(self.home).call, Control, "reload")
+        follow = None if self.running() is None else partial(_client(self.home).call, Control, "reload")
         followed = edit_file(self.home / FILE_NAME, change, check=self.surroundings.load_text, follow=follow)
         vars(self).pop("config", None)  # the files have another one now
         return followed
@@ -163,13 +207,14 @@ class CommandSession:
         """Print a table for people."""
         from rich.console import Console
         from rich.table import Table
+        from rich.text import Text
 
         table = Table(box=None, header_style="bold", pad_edge=False)
         for column in columns:
             justify: Literal["left", "right"] = "right" if column.startswith(">") else "left"
             table.add_column(column.removeprefix(">"), justify=justify, overflow="fold")
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(Text, row))  # as it is: brackets in a name are no markup
         Console(width=None if sys.stdout.isatty() else PIPED_WIDTH).print(table)
 
     def json(self, value: object) -> None:
@@ -212,6 +257,12 @@ class Standstill:
 
     async def stop(self) -> None:
         """Nothing runs."""
+
+
+def _client(home: Path) -> ControlClient:
+    from aexl.core.control import ControlClient
+
+    return ControlClient(home)
 
 
 def _run_without_loop(work: Awaitable[R]) -> R:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TypeVar
@@ -10,7 +10,7 @@ from typing import TypeVar
 import httpx
 import msgspec
 
-from aexl.api import Answer, Call, Host, Process, ProcessSpec, Upstream
+from aexl.api import Answer, BlobStore, Call, Host, Process, ProcessSpec, Runner, StepType, Upstream
 from aexl.errors import Refused
 
 T = TypeVar("T")
@@ -49,6 +49,7 @@ class FakeHost:
         interrupted: Agents and verdicts of ``interrupt``.
         upstream: The transport that ``transport`` answers with; ``httpx.ASGITransport``
             or ``httpx.MockTransport`` over a scripted server will do.
+        offered_runners: What ``runners`` answers, by name; ``offered_step_types`` and ``offered_stores`` likewise.
     """
 
     def __init__(self, data_dir: Path, *, config: FakeConfig | None = None) -> None:
@@ -61,9 +62,21 @@ class FakeHost:
         self.upstream: httpx.AsyncBaseTransport | None = None
         self.answers: list[AbstractAsyncContextManager[Answer]] = []
         self.calls: list[Call] = []
+        self.offered_runners: dict[str, Runner] = {}
+        self.offered_step_types: dict[str, StepType] = {}
+        self.offered_stores: dict[str, Callable[[str], Awaitable[BlobStore]]] = {}
 
     def service(self, role: type[T]) -> T | None:
         return self.services.get(role)  # type: ignore[return-value]  # a test puts in what plays the role
+
+    def runners(self) -> Mapping[str, Runner]:
+        return self.offered_runners
+
+    def stores(self) -> Mapping[str, Callable[[str], Awaitable[BlobStore]]]:
+        return self.offered_stores
+
+    def step_types(self) -> Mapping[str, StepType]:
+        return self.offered_step_types
 
     def call(self, call: Call) -> AbstractAsyncContextManager[Answer]:
         self.calls.append(call)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ import trio
 
 from aexl.api import Control, Host, Reloadable, Session
 from aexl.core.config.editing import edit_file
-from aexl.core.config.loading import FILE_NAME
+from aexl.core.home import FILE_NAME
 from aexl.errors import AexlError, Unavailable
 from aexl.testing.host import FakeConfig, FakeHost
 
@@ -63,7 +63,10 @@ class FakeSession:
     def _checked(self, text: str) -> FakeConfig:
         return self._read(text) if self._read else self.host.current
 
-    def run(self, work: Callable[[Host], Awaitable[T]]) -> T:
+    def section(self, table: str, model: type[T]) -> T:  # noqa: ARG002 - the interface's
+        return self.config.section(model)
+
+    def run(self, work: Callable[[Host], Awaitable[T]], *, without: Collection[str] = ()) -> T:  # noqa: ARG002 - it has no plugins
         async def main() -> T:
             self.host.current = self.config
             for instance in self.host.services.values():

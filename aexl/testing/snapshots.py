@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
 from aexl.api import FileChange, MergeConflict, MergedSnapshot, ObjectId, Snapshots
-from aexl.errors import Conflict, NotFound
+from aexl.errors import Conflict, Invalid, NotFound
 
 _Files = Mapping[str, tuple[bytes, bool]]
 """Contents by path, each with whether it is executable."""
@@ -26,21 +28,25 @@ class FakeSnapshots:
 
     Attributes:
         captured: Folder and message of each capture.
+        kept: What each name keeps. Nothing is ever lost here, kept or not.
+        projects: Which snapshots a project keeps itself, by its folder; a test says so.
     """
 
     def __init__(self) -> None:
         self._snapshots: dict[ObjectId, _Files] = {}
         self._last: dict[str, ObjectId] = {}
         self.captured: list[tuple[str, str]] = []
+        self.kept: dict[str, set[ObjectId]] = {}
+        self.projects: dict[str, set[ObjectId]] = {}
 
     async def capture(self, path: str, message: str) -> ObjectId:
         files = _read(path)
         self.captured.append((path, message))
-        made = self._keep(files)
+        made = self._store(files)
         self._last[os.path.realpath(path)] = made
         return made
 
-    def _keep(self, files: _Files) -> ObjectId:
+    def _store(self, files: _Files) -> ObjectId:
         digest = hashlib.sha256(repr(sorted(files.items())).encode())
         made = ObjectId(digest.hexdigest())
         self._snapshots[made] = files
@@ -69,6 +75,14 @@ class FakeSnapshots:
             (root / name).chmod(0o755 if executable else 0o644)
         self._last[key] = snapshot
 
+    async def extract(self, project: str, snapshot: ObjectId, path: str) -> None:
+        if snapshot not in self.projects.get(os.path.realpath(project), ()):
+            raise NotFound(f"{project} keeps no snapshot {snapshot}")
+        for name, (data, executable) in self._files(snapshot).items():
+            (Path(path) / name).parent.mkdir(parents=True, exist_ok=True)
+            (Path(path) / name).write_bytes(data)
+            (Path(path) / name).chmod(0o755 if executable else 0o644)
+
     async def changed_since(self, snapshot: ObjectId, path: str) -> Sequence[FileChange]:
         return _compare(self._files(snapshot), _read(path))
 
@@ -83,7 +97,62 @@ class FakeSnapshots:
                 merged[name] = taken
             if sides[0] != sides[1] != sides[2] != sides[0]:
                 conflicts.append(MergeConflict(path=name, reason="both sides changed it; ours was kept"))
-        return MergedSnapshot(snapshot=self._keep(merged), conflicts=tuple(conflicts))
+        return MergedSnapshot(snapshot=self._store(merged), conflicts=tuple(conflicts))
+
+    async def patch(self, old: ObjectId, new: ObjectId, most: int) -> str:
+        before, after = self._files(old), self._files(new)
+        parts = [
+            "".join(_patch(name, before.get(name), after.get(name)))
+            for name in sorted({*before, *after})
+            if before.get(name) != after.get(name)
+        ]
+        shown = [part for at, part in enumerate(parts) if sum(map(len, parts[: at + 1])) <= most]
+        left = len(parts) - len(shown)
+        return "".join(shown) + (f"# {left} more files changed, and are not shown\n" if left else "")
+
+    async def read(self, snapshot: ObjectId, path: str, most: int) -> bytes | None:
+        found = self._files(snapshot).get(path)
+        if found is not None and len(found[0]) > most:
+            raise Invalid(f"{path} has {len(found[0])} bytes; at most {most} are read")
+        return None if found is None else found[0]
+
+    async def keep(self, name: str, snapshots: Sequence[ObjectId]) -> None:
+        for each in snapshots:
+            self._files(each)
+        self.kept.setdefault(_check_name(name), set()).update(snapshots)
+
+    async def owners(self) -> Sequence[str]:
+        return sorted(self.kept)
+
+    async def release(self, names: Sequence[str]) -> None:
+        for name in names:
+            self.kept.pop(_check_name(name), None)
+
+    async def forget(self, path: str) -> None:
+        self._last.pop(os.path.realpath(path), None)
+
+
+def _check_name(name: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}", name, re.ASCII) is None:
+        raise Invalid(f"{name!r} cannot keep snapshots")
+    return name
+
+
+def _patch(name: str, old: tuple[bytes, bool] | None, new: tuple[bytes, bool] | None) -> Iterator[str]:
+    yield f"diff --git a/{name} b/{name}\n"
+    if old is None:
+        yield "new file mode 100644\n"
+    if new is None:
+        yield "deleted file mode 100644\n"
+    texts = ["" if each is None else each[0].decode("utf-8", "replace") for each in (old, new)]
+    if "\0" in "".join(texts):
+        sizes = [f"{len(each[0])} bytes" if each else "nothing" for each in (old, new)]
+        yield f"Binary files differ: {sizes[0]} -> {sizes[1]}\n"
+        return
+    before, after = (text.splitlines(keepends=True) for text in texts)
+    labels = [f"{side}/{name}" if each else "/dev/null" for side, each in (("a", old), ("b", new))]
+    for line in difflib.unified_diff(before, after, labels[0], labels[1]):
+        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
 
 
 def _read(path: str) -> _Files:
@@ -220,6 +289,69 @@ class SnapshotsConformance:
         assert [conflict.path for conflict in merged.conflicts] == ["b/c.bin"]
         assert list(await snapshots.diff(ours, merged.snapshot)) == []
 
+    async def test_a_patch_shows_texts_and_of_other_files_their_sizes(self, snapshots: Snapshots, folder: Path) -> None:
+        one = await snapshots.capture(str(folder), "one")
+        (folder / "a.txt").write_text("1\n2\nthree\n4\n5")
+        (folder / "b" / "c.bin").write_bytes(b"\0\1\2\3")
+        (folder / "new.txt").write_text("new\n")
+        (folder / "run").unlink()
+        two = await snapshots.capture(str(folder), "two")
+        text = await snapshots.patch(one, two, 10_000)
+        assert "--- a/a.txt\n+++ b/a.txt\n@@ -1,5 +1,5 @@\n 1\n 2\n-3\n+three\n 4\n" in text
+        assert "+5\n\\ No newline at end of file\n" in text
+        assert "Binary files differ: 3 bytes -> 4 bytes" in text
+        assert "new file mode 100644\n--- /dev/null\n+++ b/new.txt\n@@ -0,0 +1 @@\n+new\n" in text
+        assert "+++ /dev/null\n@@ -1 +0,0 @@\n-#!/bin/sh\n" in text
+        assert await snapshots.patch(one, one, 10_000) == ""
+
+    async def test_a_patch_has_its_bound(self, snapshots: Snapshots, folder: Path) -> None:
+        one = await snapshots.capture(str(folder), "one")
+        for name in ("x", "y"):
+            (folder / name).write_text("line\n" * 100)
+        two = await snapshots.capture(str(folder), "two")
+        text = await snapshots.patch(one, two, 1000)
+        assert text.count("+line") == 100
+        assert "# 1 more files changed, and are not shown" in text
+
+    async def test_one_file_can_be_read(self, snapshots: Snapshots, folder: Path) -> None:
+        one = await snapshots.capture(str(folder), "one")
+        (folder / "a.txt").unlink()
+        assert await snapshots.read(one, "a.txt", 10) == b"1\n2\n3\n4\n5\n"
+        assert await snapshots.read(one, "b/c.bin", 3) == b"\0\1\2"
+        assert await snapshots.read(one, "b", 10) is None
+        with pytest.raises(Invalid, match="10 bytes"):
+            await snapshots.read(one, "a.txt", 9)
+
+    async def test_names_keep_what_they_are_given_until_they_are_released(
+        self, snapshots: Snapshots, folder: Path
+    ) -> None:
+        one = await snapshots.capture(str(folder), "one")
+        await snapshots.keep("run.1", [one])
+        (folder / "a.txt").write_text("two")
+        two = await snapshots.capture(str(folder), "two")
+        await snapshots.keep("run.1", [two, one])
+        assert await snapshots.read(one, "b/c.bin", 10) == b"\0\1\2"
+        await snapshots.release(["run.1", "run.2"])
+        with pytest.raises(NotFound):
+            await snapshots.keep("run.1", [ObjectId("0" * 64)])
+        with pytest.raises(Invalid):
+            await snapshots.keep("../run", [one])
+
+    async def test_a_forgotten_folder_can_be_captured_again(self, snapshots: Snapshots, folder: Path) -> None:
+        one = await snapshots.capture(str(folder), "one")
+        await snapshots.forget(str(folder))
+        await snapshots.forget(str(folder / "nowhere"))
+        assert list(await snapshots.changed_since(one, str(folder))) == []
+        assert list(await snapshots.diff(one, await snapshots.capture(str(folder), "two"))) == []
+
+    async def test_a_project_that_keeps_no_snapshots_has_none(
+        self, snapshots: Snapshots, folder: Path, tmp_path: Path
+    ) -> None:
+        one = await snapshots.capture(str(folder), "one")
+        with pytest.raises(NotFound):
+            await snapshots.extract(str(folder), one, str(tmp_path / "out"))
+        assert not (tmp_path / "out").exists()
+
     async def test_what_does_not_exist_is_said_so(self, snapshots: Snapshots, folder: Path, tmp_path: Path) -> None:
         nothing = ObjectId("0" * 64)
         one = await snapshots.capture(str(folder), "one")
@@ -234,6 +366,15 @@ class SnapshotsConformance:
         with pytest.raises(NotFound):
             await snapshots.merge(one, nothing, one)
         assert list(await snapshots.changed_since(one, str(folder))) == []
+
+    async def test_who_keeps_anything_is_told(self, snapshots: Snapshots, folder: Path) -> None:
+        one = await snapshots.capture(str(folder), "one")
+        assert list(await snapshots.owners()) == []
+        await snapshots.keep("run.2", [one])
+        await snapshots.keep("run.1", [one])
+        assert list(await snapshots.owners()) == ["run.1", "run.2"]
+        await snapshots.release(["run.1"])
+        assert list(await snapshots.owners()) == ["run.2"]
 
 
 def _conforms(snapshots: FakeSnapshots) -> Snapshots:

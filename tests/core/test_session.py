@@ -8,7 +8,7 @@ import msgspec
 import pytest
 import trio
 
-from aexl.api import ConfigSection, Control, Service
+from aexl.api import ConfigSection, Control, OffersStores, Service
 from aexl.core.cli.config import app
 from aexl.core.control import ControlApp
 from aexl.core.home import SOCKET_NAME
@@ -168,3 +168,59 @@ async def test_config_set_below_a_value_is_a_sentence_and_changes_nothing(sessio
     done = await config_set(session, "greeting.word.length", "5")
     assert (done.code, done.err) == (2, "greeting.word is a value, not a table, so there is no greeting.word.length\n")
     assert (home / "aexl.toml").read_text() == TEXT
+
+
+@pytest.mark.slow
+def test_a_command_may_have_a_host_more_than_once(tmp_path):
+    session = CommandSession(tmp_path / "home")
+
+    async def names(host):
+        return sorted(host.runners())
+
+    first = session.run(names)
+    assert first
+    assert session.run(names) == first
+
+
+class Knob(msgspec.Struct, frozen=True, kw_only=True):
+    turn: int = 1
+
+
+def test_one_table_is_read_without_the_others(home, monkeypatch):
+    monkeypatch.setattr("aexl.core.surroundings.Surroundings", lambda *_, **__: pytest.fail("plugins were loaded"))
+    session = CommandSession(home)
+    assert session.section("knob", Knob) == Knob()
+    (home / "aexl.toml").write_text("[knob]\nturn = 2\n[other]\nunknown = true\n")
+    assert session.section("knob", Knob).turn == 2
+    monkeypatch.setenv("AEXL_KNOB_TURN", "3")
+    assert session.section("knob", Knob).turn == 3
+    monkeypatch.setenv("AEXL_KNOB_TURN", '"much"')
+    with pytest.raises(ConfigError, match="knob"):
+        session.section("knob", Knob)
+
+
+class Shelves(Follower):
+    @hookimpl
+    def aexl_snapshot_stores(self, host):
+        async def open_shelf(url):
+            return f"{url} in {host.data_dir}"
+
+        return {"shelf": open_shelf}
+
+
+async def test_beside_a_server_stores_are_those_of_the_commands_own_plugins(home):
+    session = CommandSession(home)
+    session.surroundings = surroundings(home, Shelves())
+
+    async def open_it(host):
+        assert isinstance(host, OffersStores)
+        return await host.stores()["shelf"]("shelf://one")
+
+    async with serving(home):
+        found = await trio.to_thread.run_sync(session.run, open_it)
+    assert found == f"shelf://one in {home}"
+
+
+def test_brackets_in_a_table_are_no_markup(session, capsys):
+    session.table(["name", "text"], [["a [runner=x]", "[/closed] and [bold]"]])
+    assert "a [runner=x]  [/closed] and [bold]" in capsys.readouterr().out

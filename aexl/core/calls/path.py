@@ -19,6 +19,7 @@ from aexl.api import (
     Lease,
     Outcome,
     Plan,
+    Planning,
     Provider,
     Replay,
     Retrying,
@@ -115,9 +116,7 @@ class CallPath:
         try:
             for reviser in self.revisers:
                 call = await reviser.revise(call)
-            if self.dispatcher is None:
-                raise Refused("no plugin plans calls: enable the catalog", code="no_dispatcher", status=503)
-            plan = self.dispatcher.plan(call, self.providers)
+            plan = self._plan(call)
             targets = self._resolve(plan)
             for gate in self.gates:
                 lease = await gate.admit(call, plan)
@@ -139,6 +138,25 @@ class CallPath:
             self.metrics.replayed += 1
             return StoredAnswer(granted, self.book)
         return self._start(RunningCall(self, call, plan, granted, targets, leases))
+
+    def _plan(self, call: Call) -> Plan:
+        if call.surface == "tools":
+            return self._plan_tool(call)
+        if self.dispatcher is None:
+            raise Refused("no plugin plans calls: enable the catalog", code="no_dispatcher", status=503)
+        return self.dispatcher.plan(call, self.providers)
+
+    def _plan_tool(self, call: Call) -> Plan:
+        for provider in self.providers.values():
+            plan = provider.plan(call) if isinstance(provider, Planning) else None
+            if plan is not None:
+                return plan
+        raise Refused(
+            f"there is no tool {call.model[:100]!r}; see [tools.<name>] in aexl.toml",
+            code="tool_not_found",
+            status=404,
+            param="tool_name",
+        )
 
     def _resolve(self, plan: Plan) -> list[tuple[Target, Provider]]:
         """Find the providers of a plan now, so that a reload cannot change them while the call waits."""

@@ -10,8 +10,7 @@ import typer
 
 from aexl.api import Session
 from aexl.core.config.editing import replace_file
-from aexl.core.config.loading import FILE_NAME
-from aexl.core.home import FOLDERS, make_home
+from aexl.core.home import FILE_NAME, FOLDERS, make_home
 
 app = typer.Typer()
 

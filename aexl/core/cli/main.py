@@ -14,6 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from aexl import __version__
 from aexl.core.cli.commands import OWN_COMMANDS
+from aexl.core.cli.namesake import find_namesake
 from aexl.errors import AexlError, ConfigError
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ class LazyGroup(TyperGroup):
         return sorted(self.known)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Import a command and return it; own commands do not even look at the plugins."""
-        command = OWN_COMMANDS.get(cmd_name) or self.known.get(cmd_name)
+        """Import a command and return it; own commands, and most of the built-in plugins', do not even look at the others."""
+        command = OWN_COMMANDS.get(cmd_name) or self._named_like(cmd_name) or self.known.get(cmd_name)
         if command is None:
             return None
         if self._completing:
@@ -57,6 +58,9 @@ class LazyGroup(TyperGroup):
         found.name = cmd_name
         found.short_help = command.summary
         return found
+
+    def _named_like(self, name: str) -> Command | None:
+        return None if "known" in vars(self) else find_namesake(self.session.home, name)
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
         """Complete a command's name without importing any command."""

@@ -19,11 +19,11 @@ from aexl.api import ConfigSection
 from aexl.api.tables import merge
 from aexl.core.config.positions import find_line
 from aexl.core.config.sections import check_table, field_types, suggestion
+from aexl.core.home import FILE_NAME
 from aexl.errors import ConfigError, Problem
 
 T = TypeVar("T")
 
-FILE_NAME: Final = "aexl.toml"
 RESERVED_VARIABLES: Final = frozenset({"AEXL_HOME", "AEXL_TOKEN", "AEXL_BASE_URL", "AEXL_TREE"})
 """Variables that are no settings: where the home is, and what ``aexl run`` gives to programs."""
 
@@ -204,15 +204,20 @@ def load_config(
     return _build(sections, values, check)
 
 
-def read_table(name: str, model: type[T], *, home: Path, flags: Mapping[str, object]) -> T:
-    """Return one section of the home's file before the others are known.
+def read_table(
+    name: str, model: type[T], *, home: Path, flags: Mapping[str, object], environ: Mapping[str, str] | None = None
+) -> T:
+    """Return one section of the home's file, of variables and flags, without knowing the others.
 
     Raises:
         ConfigError: If the file or the section is wrong.
     """
-    layers = [layer for layer in (Layer("command line", flags), read_layer(home / FILE_NAME)) if layer is not None]
+    variables = environment_layer(environ or {}, [ConfigSection(table=name, model=model)])
+    layers = [Layer("command line", flags), variables, *(file for file in [read_layer(home / FILE_NAME)] if file)]
     check = _Check(layers)
-    values = merge(layers[0].table, layers[1].table if len(layers) > 1 else {})
+    values: dict[str, object] = {}
+    for layer in reversed(layers):
+        values = merge(layer.table, values)
     section = check_table(values.get(name, {}), model, (name,), check.report)
     if not isinstance(section, model):
         raise ConfigError(check.problems)

@@ -7,13 +7,14 @@ before anything else is imported.
 from __future__ import annotations
 
 import marshal
+import os
 import sys
 from collections.abc import MutableMapping, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Final
 
-from aexl.core.frozen.archive import Archive
+from aexl.core.frozen.archive import DENSE_SUFFIX, Archive
 
 PREFIX: Final = "later/"
 """What the names of packed files begin with; the bootloader leaves these where they are."""
@@ -51,10 +52,20 @@ class Deferred:
                 del self._waiting[module]
         return None
 
+    def unpack_all(self) -> None:
+        """Unpack everything that is left, for children that cannot write where we are unpacked."""
+        for group in sorted(set(self._waiting.values())):
+            self._unpack(f"{PREFIX}{group}/")
+        self._waiting.clear()
+
     def _unpack(self, prefix: str) -> None:
         if self._opened is None:
             self._opened = Archive(self._archive)
-        found = [entry for entry in self._opened.entries if entry.name.startswith(prefix)]
+        found = [
+            entry
+            for entry in self._opened.entries
+            if entry.name.startswith(prefix) and not self._is_there(entry.name.removeprefix(prefix))
+        ]
         self._opened.extract(found, self._folder, prefix=prefix)
         # Finders remember what a folder had in it, by a time that may be the same still. Not with importlib's own
         # function: it imports importlib.metadata.
@@ -62,6 +73,10 @@ class Deferred:
             forget = getattr(finder, "invalidate_caches", None)
             if forget is not None:
                 forget()
+
+    def _is_there(self, name: str) -> bool:
+        """Return whether a process has unpacked a file before us; files appear whole or not at all."""
+        return os.path.exists(os.path.join(self._folder, name.removesuffix(DENSE_SUFFIX)))  # noqa: PTH110, PTH118 - pathlib is not imported this early
 
 
 def defer() -> None:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import apsw
+import msgspec
 
-from aexl.api.records import Booked, Execution, Receipt
+from aexl.api.records import Bill, Booked, Execution, Receipt
 from aexl.errors import NotFound
 from aexl_ledger.chain import Event, decode
 from aexl_ledger.outcomes import read_usage
@@ -45,6 +46,34 @@ def read_recent(connection: apsw.Connection, agent: str | None, limit: int) -> l
     else:
         rows = select(connection, f"{_SELECT} WHERE x.agent = ? ORDER BY x.id DESC LIMIT ?", (agent, count))
     return [_execution(connection, row) for row in rows]
+
+
+_BILL: Final = """
+SELECT
+    count(*) FILTER (WHERE x.state <> 'denied'),
+    count(*) FILTER (WHERE x.state = 'denied'),
+    count(*) FILTER (WHERE x.ended IS NULL),
+    coalesce(sum(coalesce(x.corrected, x.cost)), 0),
+    coalesce(max(x.corrected IS NULL AND e.body IS NOT NULL AND json_extract(CAST(e.body AS TEXT), '$.data.estimated')), 0)
+FROM executions x
+JOIN events b ON b.stream = 1 AND b.seq = x.began
+LEFT JOIN events e ON e.stream = 1 AND e.seq = x.ended
+WHERE x.agent IN (SELECT value FROM json_each(?1)) AND NOT EXISTS (
+    SELECT 1 FROM json_each(?2) AS wanted WHERE NOT EXISTS (
+        SELECT 1 FROM json_each(CAST(b.body AS TEXT), '$.data.labels') AS had
+        WHERE had.key = wanted.key AND had.value = wanted.value
+    )
+)
+"""
+
+
+def read_bill(connection: apsw.Connection, agents: Sequence[str], labels: Mapping[str, str]) -> Bill:
+    """Return what executions of these agents with these labels cost together."""
+    given = (msgspec.json.encode(agents).decode(), msgspec.json.encode(labels).decode())
+    row = select_one(connection, _BILL, given)
+    assert row is not None  # an aggregate always has a row
+    calls, refused, running, cost, estimated = row
+    return Bill(calls=calls, refused=refused, running=running, cost=cost, estimated=bool(estimated))
 
 
 def read_owner(connection: apsw.Connection, upstream_id: str) -> Execution | None:

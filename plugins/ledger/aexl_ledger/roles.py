@@ -10,7 +10,7 @@ import apsw
 import trio
 
 from aexl.api.accounts import Agent, AgentChange, NewAgent, Token
-from aexl.api.records import Execution, Principal, Receipt, Scope, State
+from aexl.api.records import Bill, Execution, Principal, Receipt, Scope, State
 from aexl_ledger import reading
 from aexl_ledger.aftermath import Correct
 from aexl_ledger.agents import ChangeState, CreateAgent, DeleteAgent, ListAgents, ReadAgent, TopUp, UpdateAgent
@@ -109,6 +109,9 @@ class LedgerExecutions:
 
     async def recent(self, agent: str | None, limit: int) -> Sequence[Execution]:
         return await self._reading.read(partial(reading.read_recent, agent=agent, limit=limit))
+
+    async def bill(self, agents: Sequence[str], labels: Mapping[str, str]) -> Bill:
+        return await self._reading.read(partial(reading.read_bill, agents=agents, labels=labels))
 
     async def owner(self, upstream_id: str) -> Execution | None:
         return await self._reading.read(partial(reading.read_owner, upstream_id=upstream_id))

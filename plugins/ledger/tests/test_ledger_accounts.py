@@ -9,6 +9,7 @@ import trio
 from aexl.api import (
     Accounts,
     AgentChange,
+    Bill,
     Charge,
     Executions,
     Hold,
@@ -31,8 +32,8 @@ def accounts(ledger):
     return LedgerAccounts(ledger)
 
 
-def charging(amount: int) -> Outcome:
-    return make_outcome(charge=Charge(state="committed", amount=amount, estimated=False, reason="usage"))
+def charging(amount: int, estimated: bool = False) -> Outcome:
+    return make_outcome(charge=Charge(state="committed", amount=amount, estimated=estimated, reason="usage"))
 
 
 async def spend(ledger, amount: int, agent: str = "alice", plan=PLAN):
@@ -386,6 +387,45 @@ async def test_a_correction_changes_what_was_spent(accounts, ledger):
     with pytest.raises(NotFound):
         await executions.correct("nothing", 1, "no")
     assert verify(ledger.path).ok
+    reading.close()
+
+
+async def test_a_bill_is_the_sum_of_what_agents_paid_under_labels(accounts, ledger):
+    executions = LedgerExecutions(ledger, reading := Reading(ledger))
+    for name in ("alice", "bob", "carol"):
+        await accounts.create(NewAgent(name=name, budget=10 * PLAN.hold))
+    paid = [("alice", "s1", 100), ("alice", "s2", 200), ("bob", "s1", 400), ("carol", "s1", 800)]
+    holds = []
+    for agent, step, cost in paid:
+        labels = {"run": "r1", 'an "odd.one"': "it's", "step": step}
+        hold = await ledger.reserve(make_call(principal=make_principal(agent=agent, labels=labels)), PLAN)
+        holds.append(hold)
+        await ledger.settle(hold, charging(cost), None)
+
+    agents = ["alice", "bob"]
+    assert await executions.bill(agents, {}) == Bill(calls=3, cost=700)
+    assert await executions.bill(agents, {"run": "r1", "step": "s1"}) == Bill(calls=2, cost=500)
+    assert await executions.bill(agents, {'an "odd.one"': "it's"}) == Bill(calls=3, cost=700)
+    for labels in ({"run": "r2"}, {"step": ""}, {"other": "r1"}):
+        assert await executions.bill(agents, labels) == Bill()
+    assert await executions.bill([], {}) == Bill()
+
+    await executions.correct(holds[0].execution, 150, "invoice")
+    await accounts.delete("bob")
+    assert (await executions.bill(agents, {})).cost == 750
+    reading.close()
+
+
+async def test_a_bill_says_what_is_not_settled_refused_or_estimated(accounts, ledger):
+    executions = LedgerExecutions(ledger, reading := Reading(ledger))
+    await accounts.create(NewAgent(name="alice", budget=None))
+    await ledger.deny(make_call(), Refused("no", code="model_not_allowed", status=403))
+    hold = await ledger.reserve(make_call(), PLAN)
+    assert await executions.bill(["alice"], {}) == Bill(calls=1, refused=1, running=1)
+    await ledger.settle(hold, charging(100, estimated=True), None)
+    assert await executions.bill(["alice"], {}) == Bill(calls=1, refused=1, cost=100, estimated=True)
+    await executions.correct(hold.execution, 90, "invoice")
+    assert await executions.bill(["alice"], {}) == Bill(calls=1, refused=1, cost=90)
     reading.close()
 
 

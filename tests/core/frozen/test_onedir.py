@@ -119,3 +119,18 @@ def test_an_import_unpacks_its_group_once_and_finds_nothing(program, tmp_path):
     (folder / "pkg/lib.so").unlink()
     deferred.find_spec("other")
     assert not (folder / "pkg/lib.so").exists()
+
+
+def test_everything_can_be_unpacked_at_once_and_what_is_there_is_left_alone(program, tmp_path):
+    folder = tmp_path / "unpacked"
+    (folder / "pkg").mkdir(parents=True)
+    (folder / "pkg/lib.so").write_bytes(b"as another process left it")
+    deferred = Deferred({"pkg": "big"}, str(program), str(folder))
+    deferred.unpack_all()
+    assert (folder / "pkg/lib.so").read_bytes() == b"as another process left it"
+    (folder / "pkg/lib.so").unlink()
+    deferred.unpack_all()
+    deferred.find_spec("pkg")
+    assert not (folder / "pkg/lib.so").exists()
+    Deferred({"pkg": "big"}, str(program), str(folder)).unpack_all()
+    assert (folder / "pkg/lib.so").read_bytes() == b"library"

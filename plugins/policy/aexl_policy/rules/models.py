@@ -11,7 +11,9 @@ from aexl_policy.rules.tools import definitions
 
 
 def check_models(call: Call, allowed: Globs) -> None:
-    """Raise a 403 that names the first model that is not on the list."""
+    """Raise a 403 that names the first model that is not on the list; a tool that is run here is no model."""
+    if call.surface == "tools":
+        return
     if call.model not in allowed and not (call.surface == "stored" and not call.model):
         raise _not_allowed(call.model, allowed, "model")
     body = call.body

@@ -1,0 +1,62 @@
+"""Runs of a project's handlers, as the role ``Handlers`` takes and returns them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+
+class Invocation(msgspec.Struct, frozen=True, kw_only=True):
+    """What to run.
+
+    Attributes:
+        project: The id of a snapshot, or the absolute path of a folder.
+        kind: Of ``invoke``: ``tool``, ``agent``, ``flow``, ``router``, ``http`` or ``mcp``.
+        handler: Its name; of ``execute``: ``module.function``.
+        event: Its input.
+        http: Of kind ``http``: ``method``, ``path``, ``query``, ``headers``, ``body``.
+        mcp: Of kind ``mcp``: ``server``, ``tool``, ``args``.
+        id: The invocation's id; a fresh one if left out.
+        agent: Who pays for the models that it asks; the configuration's, if left out.
+        timeout: Seconds, for import and call together.
+        identity: ``tenant_id``, ``workspace_id``, ``project_id``, ``user_id``; no two tenants share a worker.
+        capabilities: Modules that it may import although they are guarded: ``subprocess``, ``ctypes``.
+        debug: Errors carry a traceback, and tell where files are.
+    """
+
+    project: str
+    action: Literal["describe", "invoke", "execute"] = "invoke"
+    kind: str | None = None
+    handler: str | None = None
+    event: Mapping[str, Any] = {}
+    http: Mapping[str, Any] | None = None
+    mcp: Mapping[str, Any] | None = None
+    id: str | None = None
+    trace: str | None = None
+    agent: str | None = None
+    timeout: float = 30.0
+    identity: Mapping[str, str] = {}
+    capabilities: tuple[str, ...] = ()
+    debug: bool = False
+
+
+class Invoked(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run ended.
+
+    Attributes:
+        id: The invocation's id, under which the ledger has what it cost.
+        status: The HTTP status: of the answer, or of the error.
+        exit: What the runner would end with: 0; 2 bad request, 3 not loaded, 4 out of time, 5 no such handler,
+            6 a value that is not acceptable, 7 an error of the project's own.
+        result: A value of JSON; ``None`` where it failed.
+        answer: The whole envelope, as the runner prints it: ``error``, and in ``meta`` the log and the sandbox.
+    """
+
+    id: str
+    ok: bool
+    status: int
+    exit: int
+    result: Any
+    answer: Mapping[str, Any]

@@ -1,0 +1,1 @@
+"""The plane: tenants, workspaces, projects and their files, over HTTP."""

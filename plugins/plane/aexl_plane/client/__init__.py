@@ -1,0 +1,1 @@
+"""The commands' way to a server: credentials, what they act on, requests."""

@@ -1,0 +1,101 @@
+"""The route table, and finding a route in it. Pure.
+
+A path is a text with ``{names}``: a name stands for one segment, or for a part of one
+beside literal text (``{upload}:commit``); ``{name...}`` stands for all the rest. Paths
+are compared as they were sent and decoded afterwards, so that ``%2F`` is no slash.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from aexl.errors import Invalid, Refused
+from aexl_plane.http.request import Reply, Request
+from aexl_plane.names import Right
+
+Handler = Callable[[Request], Awaitable[Reply]]
+
+_NAME: Final = re.compile(r"\{([a-z0-9]+)(\.\.\.)?\}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One thing that can be asked.
+
+    ``{workspace}``, ``{project}`` and ``{upload}`` in a path are looked up below the
+    caller's tenant before the handler is called; what is somebody else's is not there.
+
+    Attributes:
+        needs: What the token must be good for; ``None`` where no token is asked for, because the URL is signed.
+    """
+
+    method: str
+    path: str
+    needs: Right | None
+    answer: Handler
+    pattern: re.Pattern[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pattern", _compile(self.path))
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The names in the path."""
+        return tuple(self.pattern.groupindex)
+
+
+def _compile(path: str) -> re.Pattern[str]:
+    pieces: list[str] = []
+    at = 0
+    for name in _NAME.finditer(path):
+        pieces += re.escape(path[at : name.start()]), f"(?P<{name[1]}>{'.+' if name[2] else '[^/]+?'})"
+        at = name.end()
+    return re.compile("".join(pieces) + re.escape(path[at:]))
+
+
+class Routes:
+    """A table of routes; the first that fits is taken."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self.all = tuple(routes)
+
+    def find(self, method: str, path: str) -> tuple[Route, Mapping[str, str]]:
+        """Return the route of a request, and what stands in its path.
+
+        Args:
+            path: As it was sent.
+
+        Raises:
+            Refused: 404 or 405.
+            Invalid: If the path is not UTF-8.
+        """
+        wanted = "GET" if method == "HEAD" else method
+        methods: list[str] = []
+        for route in self.all:
+            found = route.pattern.fullmatch(path)
+            if found is not None:
+                if route.method == wanted:
+                    return route, {name: _decode(value) for name, value in found.groupdict().items()}
+                methods.append(route.method)
+        if methods:
+            raise method_not_allowed(methods)
+        raise Refused(f"there is nothing at {path[:300]}", code="not_found", status=404)
+
+
+def method_not_allowed(methods: Sequence[str]) -> Refused:
+    """Return the refusal of a method that a path has not."""
+    allowed = ", ".join(sorted(set(methods)))
+    refused = Refused(f"use {allowed} here", code="method_not_allowed", status=405)
+    refused.headers = [(b"allow", allowed.encode())]
+    return refused
+
+
+def _decode(text: str) -> str:
+    try:
+        return unquote_to_bytes(text).decode()
+    except UnicodeDecodeError as error:
+        raise Invalid(f"the path has something that is not UTF-8: {text[:200]}") from error

@@ -1,0 +1,41 @@
+"""What the server's owner may do with the plane, from this machine: the role that the commands ask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+import msgspec
+
+from aexl_plane.records import Project, Tenant, User, Workspace
+
+
+class Bootstrapped(msgspec.Struct, frozen=True, kw_only=True):
+    """A new tenant with what it needs to begin; the token is told once."""
+
+    tenant: Tenant
+    user: User
+    workspace: Workspace
+    project: Project
+    token: str
+
+
+@runtime_checkable
+class Tenants(Protocol):
+    """The tenants of this server."""
+
+    async def bootstrap(self, name: str, email: str, workspace: str, project: str, first: bool) -> Bootstrapped:
+        """Make a tenant with an owner, a workspace and a project, in one step.
+
+        Args:
+            first: Only if there is no tenant yet.
+
+        Raises:
+            Conflict: If the name is taken, or there is a tenant and it should be the first.
+            Invalid: If a name is not acceptable.
+        """
+        ...
+
+    async def list(self) -> Sequence[Tenant]:
+        """Return all tenants, by age."""
+        ...

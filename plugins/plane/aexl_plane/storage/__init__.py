@@ -1,0 +1,1 @@
+"""What the plane keeps in its database; synchronous, for a worker thread."""

@@ -1,0 +1,241 @@
+"""``aexl runtime``: handlers of a project, described, run and served."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from aexl.api import Handlers, Host, Invocation, Session
+from aexl.errors import Invalid, Unavailable
+from aexl_runtime.flags import Flags
+from aexl_runtime.protocol.envelopes import Answer
+from aexl_runtime.protocol.failures import Failed
+from aexl_runtime.protocol.requests import MAX_REQUEST, Request, parse_request
+from aexl_runtime.settings import CACHE_NAME, RuntimeConfig, SandboxConfig
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Run the handlers of a project, confined.")
+
+Project = Annotated[str, typer.Argument(help="The id of a snapshot, or a folder; $EP_FILES_ROOT, else this one.")]
+Kind = Annotated[
+    str, typer.Option(help="tool, agent, flow, router, http or mcp; without it, a request is read as JSON.")
+]
+Handler = Annotated[str, typer.Option("--handler", "--name", help="The handler's name.")]
+Event = Annotated[str, typer.Option("--event", "--payload", help="Its input, a JSON object.")]
+Http = Annotated[str, typer.Option(help="For kind http: JSON with method, path, query, headers, body.")]
+Mcp = Annotated[str, typer.Option(help="For kind mcp: JSON with server, tool, args.")]
+Ctx = Annotated[str, typer.Option(help="Ids: JSON with tenant_id, workspace_id, project_id, user_id.")]
+Milliseconds = Annotated[int, typer.Option("--timeout-ms", help="For import and call together.")]
+RequestId = Annotated[str, typer.Option("--request-id", help="The invocation's id; a fresh one by default.")]
+TraceId = Annotated[str, typer.Option("--trace-id", help="The trace it belongs to.")]
+Agent = Annotated[str, typer.Option(help="Who pays for the models that it asks.")]
+Pretty = Annotated[bool, typer.Option("--pretty", help="More than one line.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Tracebacks in errors.")]
+Unsandboxed = Annotated[
+    bool, typer.Option("--allow-unsandboxed", help="Run even where the sandbox cannot hold what is required.")
+]
+
+
+@app.command()
+def describe(
+    context: typer.Context,
+    project: Project = "",
+    timeout_ms: Milliseconds = 30_000,
+    request_id: RequestId = "",
+    trace_id: TraceId = "",
+    pretty: Pretty = False,
+    debug: Debug = False,
+    allow_unsandboxed: Unsandboxed = False,
+) -> None:
+    """Say what a project has: names, kinds, input schemas. One line of JSON.
+
+    Example: aexl runtime describe ./project
+    """
+    flags = _flags("describe", timeout_ms, request_id=request_id, trace_id=trace_id)
+    _finish(_run(context.obj, project, flags, "", debug, allow_unsandboxed), pretty)
+
+
+@app.command()
+def invoke(
+    context: typer.Context,
+    project: Project = "",
+    kind: Kind = "",
+    handler: Handler = "",
+    event: Event = "",
+    http: Http = "",
+    mcp: Mcp = "",
+    ctx: Ctx = "",
+    timeout_ms: Milliseconds = 30_000,
+    request_id: RequestId = "",
+    trace_id: TraceId = "",
+    agent: Agent = "",
+    pretty: Pretty = False,
+    debug: Debug = False,
+    allow_unsandboxed: Unsandboxed = False,
+) -> None:
+    """Run a handler, and print one line of JSON; the exit status says how it went.
+
+    Without --kind the request is read from standard input, as the runner takes it.
+
+    Example: aexl runtime invoke ./project --kind tool --handler slugify --event '{"title": "A B"}'
+    """
+    flags = None
+    if kind:
+        texts = {"kind": kind, "handler": handler, "event": event, "http": http, "mcp": mcp, "ctx": ctx}
+        flags = _flags("invoke", timeout_ms, request_id=request_id, trace_id=trace_id, **texts)
+    _finish(_run(context.obj, project, flags, agent, debug, allow_unsandboxed), pretty)
+
+
+@app.command()
+def execute(
+    context: typer.Context,
+    project: Project = "",
+    handler: Handler = "entry_point.aiel_handler",
+    event: Event = "",
+    ctx: Ctx = "",
+    timeout_ms: Milliseconds = 30_000,
+    request_id: RequestId = "",
+    trace_id: TraceId = "",
+    agent: Agent = "",
+    pretty: Pretty = False,
+    debug: Debug = False,
+    allow_unsandboxed: Unsandboxed = False,
+) -> None:
+    """Call a function of the project by module and name, and print one line of JSON.
+
+    Example: aexl runtime execute ./project --handler jobs.nightly.run --event '{"n": 21}'
+    """
+    texts = {"handler": handler, "event": event, "ctx": ctx}
+    flags = _flags("execute", timeout_ms, request_id=request_id, trace_id=trace_id, **texts)
+    _finish(_run(context.obj, project, flags, agent, debug, allow_unsandboxed), pretty)
+
+
+@app.command()
+def mcp(
+    context: typer.Context,
+    project: Project = "",
+    server: Annotated[str, typer.Option(help="Which mcp_server, where the project has several.")] = "",
+    agent: Agent = "",
+) -> None:
+    """Serve a project's mcp_server over standard input and output.
+
+    Example: aexl runtime mcp ./project --server support
+    """
+    from aexl_runtime.mcp.serving import own_streams, serve_stdio
+    from aexl_runtime.mcp.session import McpSession
+
+    session: Session = context.obj
+    where = _where(project)
+    reading, writing = own_streams()
+
+    async def work(host: Host) -> None:
+        handlers = host.service(Handlers)
+        if handlers is None:
+            raise Unavailable("nobody runs handlers here; see 'aexl doctor'")
+        described = await handlers.describe(where)
+        spoken = McpSession(
+            handlers.invoke, where, described, server=server or None, agent=agent or None, version=host.version
+        )
+        await serve_stdio(spoken, reading, writing)
+
+    session.run(work)
+
+
+def _flags(action: str, timeout_ms: int, **texts: str) -> Flags:
+    kept = {name: text for name, text in texts.items() if text}
+    return Flags(texts={"action": action, "timeout_ms": str(timeout_ms), **kept})
+
+
+def _where(project: str) -> str:
+    """Return a snapshot's id as it is, and a folder's absolute path."""
+    if len(project) == 64 and not Path(project).exists():
+        return project
+    return os.path.realpath(project or os.environ.get("EP_FILES_ROOT") or ".")
+
+
+def _run(
+    session: Session, project: str, flags: Flags | None, agent: str, debug: bool, unsandboxed: bool
+) -> tuple[int, dict[str, Any]]:
+    """Return exit status and answer: by the running server, or for a folder by this process alone."""
+    where = _where(project)
+    try:
+        request = flags.request() if flags is not None else parse_request(_read_input())
+    except Failed as failed:
+        answer = Answer(request_id="unknown", failure=failed.failure)
+        return answer.exit, answer.json(debug=debug)
+    if Path(where).is_dir() and (unsandboxed or session.running() is None) and not agent:
+        return _run_here(session, where, request, debug=debug, unsandboxed=unsandboxed)
+    if unsandboxed:
+        raise Invalid("--allow-unsandboxed is for folders; a server's sandbox is configured under [sandbox]")
+    invocation = _invocation(where, request, agent, debug=debug)
+
+    async def work(host: Host) -> tuple[int, dict[str, Any]]:
+        handlers = host.service(Handlers)
+        if handlers is None:
+            raise Unavailable("nobody runs handlers here; see 'aexl doctor'")
+        ran = await handlers.invoke(invocation)
+        return ran.exit, dict(ran.answer)
+
+    return session.run(work)
+
+
+def _run_here(
+    session: Session, root: str, request: Request, *, debug: bool, unsandboxed: bool
+) -> tuple[int, dict[str, Any]]:
+    from aexl_runtime.asking import HttpAsking
+    from aexl_runtime.local import run_folder
+    from aexl_runtime.policies import policy_of
+
+    environ: Mapping[str, str] = os.environ
+    home = session.home
+    compat = session.section("runtime", RuntimeConfig).aiel_compat
+    answer = run_folder(
+        root,
+        request,
+        policy=policy_of(session.section("sandbox", SandboxConfig)),
+        ask=HttpAsking(environ.get("AEXL_BASE_URL"), environ.get("AEXL_TOKEN")),
+        compat=compat or None,
+        debug=debug,
+        cache=home / CACHE_NAME if home.is_dir() else None,
+        allow_unsandboxed=unsandboxed,
+    )
+    return answer.exit, answer.json(debug=debug)
+
+
+def _invocation(where: str, request: Request, agent: str, *, debug: bool) -> Invocation:
+    return Invocation(
+        project=where,
+        action=request.action,  # type: ignore[arg-type]  # one of the three, as it was checked
+        kind=request.kind,
+        handler=request.handler,
+        event=request.event,
+        http=request.http,
+        mcp=request.mcp,
+        id=request.request_id,
+        trace=request.trace_id,
+        agent=agent or None,
+        timeout=request.timeout_ms / 1000,
+        identity={name: text for name, text in request.ctx.items() if text is not None},
+        capabilities=tuple(name for name, said in request.capabilities.items() if said),
+        debug=debug,
+    )
+
+
+def _read_input() -> bytes:
+    if sys.stdin.isatty():
+        raise Invalid("say what to run: --kind and --handler, or a request as JSON on standard input")
+    return sys.stdin.buffer.read(MAX_REQUEST + 1)
+
+
+def _finish(ran: tuple[int, dict[str, Any]], pretty: bool) -> None:
+    import json
+
+    status, answer = ran
+    text = json.dumps(answer, ensure_ascii=False, **({"indent": 2} if pretty else {"separators": (",", ":")}))
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+    raise typer.Exit(status)

@@ -1,0 +1,1 @@
+"""A project's ``mcp_server`` as a server of the Model Context Protocol."""

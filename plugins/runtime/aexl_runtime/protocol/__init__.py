@@ -1,0 +1,1 @@
+"""What a runner is asked and answers: pure, and only of the standard library."""

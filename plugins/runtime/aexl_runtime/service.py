@@ -1,0 +1,191 @@
+"""The role ``Handlers``: runs of projects, in workers of the pool, told to the ledger."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from aexl.api import Config, Host, Invocation, Invoked, Journal, Sample, uuid7
+from aexl.errors import Invalid, NotFound, Unavailable
+from aexl_runtime.folders import check_entry
+from aexl_runtime.models import GovernedAsking
+from aexl_runtime.policies import policy_of
+from aexl_runtime.pool.pool import Pool
+from aexl_runtime.projects import Project, Projects
+from aexl_runtime.protocol.envelopes import Answer
+from aexl_runtime.protocol.exchange import Task
+from aexl_runtime.protocol.failures import Failed, Failure
+from aexl_runtime.protocol.requests import Request, request_of
+from aexl_runtime.settings import CACHE_NAME, RuntimeConfig, SandboxConfig, WorkersConfig
+
+EVENT: Final = "runtime.run"
+
+_LONGEST: Final = 200
+
+
+class HandlerService:
+    """See ``aexl.api.Handlers``. ``running`` must be open."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._config = host.current.section(WorkersConfig)
+        self._sandbox = host.current.section(SandboxConfig)
+        self._runtime = host.current.section(RuntimeConfig)
+        self._projects = Projects(host, self._config.snapshots)
+        self.cache = host.data_dir / CACHE_NAME
+        self.pool = Pool(self._config, policy_of(self._sandbox), self.cache)
+        self._ended: dict[str, int] = {}
+
+    async def prepare(self, config: Config) -> Callable[[], None]:
+        """Follow the configuration; see ``aexl.api.Reloadable``. Workers of before do no further runs."""
+        workers, sandbox = config.section(WorkersConfig), config.section(SandboxConfig)
+        policy = policy_of(sandbox)
+
+        def swap() -> None:
+            self._config, self._sandbox, self._runtime = workers, sandbox, config.section(RuntimeConfig)
+            self._projects.most = workers.snapshots
+            self.pool.follow(workers, policy)
+
+        return swap
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Look after the workers."""
+        async with self.pool.running():
+            yield
+
+    def samples(self) -> Iterator[Sample]:
+        """Return the numbers for ``/metrics``."""
+        for start, count in self.pool.counts.items():
+            yield Sample(
+                name="aexl_runtime_runs_total",
+                kind="counter",
+                help="Runs of handlers, by how their worker was had.",
+                value=count,
+                labels={"worker": start},
+            )
+        for ended, count in self._ended.items():
+            yield Sample(
+                name="aexl_runtime_ended_total",
+                kind="counter",
+                help="Runs of handlers that have ended, by the code of their error or 'ok'.",
+                value=count,
+                labels={"code": ended},
+            )
+        yield Sample(
+            name="aexl_runtime_workers", kind="gauge", help="Workers of handlers, idle or not.", value=self.pool.size
+        )
+
+    async def describe(self, project: str) -> Mapping[str, object]:
+        """Return what a project has."""
+        ran = await self.invoke(Invocation(project=project, action="describe"))
+        if ran.ok:
+            described: Mapping[str, object] = ran.result
+            return described
+        error = ran.answer["error"]
+        kinds: dict[int, type[NotFound | Invalid | Unavailable]] = {404: NotFound, 503: Unavailable}
+        raise kinds.get(ran.status, Invalid)(error["message"])
+
+    async def invoke(self, invocation: Invocation) -> Invoked:
+        """Run a handler, whoever asks."""
+        return (await self.run(invocation))[0]
+
+    async def run(self, invocation: Invocation) -> tuple[Invoked, Answer]:
+        """Run a handler; return its answer also as it was made."""
+        run_id = invocation.id or uuid7()
+        project: Project | None = None
+        try:
+            request = _request(invocation, run_id)
+            project = await self._projects.find(invocation.project)
+            check_entry(project.root)
+            answer = await self._run(invocation, request, project)
+        except Failed as failed:
+            answer = _refusal(run_id, invocation, failed.failure)
+        await self._record(invocation, answer, project)
+        whole = answer.json(debug=invocation.debug)
+        invoked = Invoked(
+            id=run_id,
+            ok=answer.failure is None,
+            status=whole["http_status"],
+            exit=answer.exit,
+            result=answer.result,
+            answer=whole,
+        )
+        return invoked, answer
+
+    async def _run(self, invocation: Invocation, request: Request, project: Project) -> Answer:
+        secrets = self._secrets(project)
+        task = Task(
+            request=request,
+            root=project.root,
+            snapshot_id=project.snapshot_id,
+            compat=self._runtime.aiel_compat or project.settings.get("aiel_compat") is True,
+            secrets=secrets,
+            debug=invocation.debug,
+            hash_ms=project.hash_ms,
+        )
+        agent = invocation.agent or self._config.agent or None
+        asking = GovernedAsking(self._host, request.request_id, agent, time.time() + invocation.timeout)
+        tenant = f"{agent or ''}\0{invocation.identity.get('tenant_id', '')}"
+        try:
+            return await self.pool.run(task, asking, tenant=tenant, env=secrets)
+        finally:
+            await asking.close()
+
+    def _secrets(self, project: Project) -> Mapping[str, str]:
+        """Return the secrets that a project declares and this server allows."""
+        declared = project.settings.get("secrets")
+        if not isinstance(declared, list):
+            return {}
+        allowed = [name for name in declared if name in self._sandbox.secrets]
+        return {name: os.environ[name] for name in allowed if name in os.environ}
+
+    async def _record(self, invocation: Invocation, answer: Answer, project: Project | None) -> None:
+        failure = answer.failure
+        ended = "ok" if failure is None else failure.kind.code
+        self._ended[ended] = self._ended.get(ended, 0) + 1
+        journal = self._host.service(Journal)
+        if journal is None or invocation.action == "describe":
+            return
+        sandbox = answer.sandbox or {}
+        enforced, lacking = sandbox.get("enforced"), sandbox.get("not_enforced")
+        data: dict[str, str | int] = {
+            "project": project.snapshot_id if project is not None else invocation.project[:_LONGEST],
+            "kind": (invocation.kind or invocation.action)[:_LONGEST],
+            "handler": (invocation.handler or "")[:_LONGEST],
+            "agent": (invocation.agent or self._config.agent)[:_LONGEST],
+            "code": ended,
+            "milliseconds": answer.duration_ms,
+            "warm": int(not answer.cold_start),
+            "enforced": " ".join(sorted(enforced)) if isinstance(enforced, dict) else "",
+            "not_enforced": " ".join(sorted(lacking)) if isinstance(lacking, dict) else "",
+        }
+        await journal.append(EVENT, answer.request_id[:_LONGEST], data)
+
+
+def _request(invocation: Invocation, run_id: str) -> Request:
+    meta: dict[str, Any] = {
+        "request_id": run_id,
+        "trace_id": invocation.trace,
+        "timeout_ms": round(invocation.timeout * 1000),
+        "capabilities": dict.fromkeys(invocation.capabilities, True),
+    }
+    return request_of(
+        {
+            "action": invocation.action,
+            "kind": invocation.kind,
+            "handler": invocation.handler,
+            "event": dict(invocation.event),
+            "http": invocation.http,
+            "mcp": invocation.mcp,
+            "meta": meta,
+            "ctx": dict(invocation.identity),
+        }
+    )
+
+
+def _refusal(run_id: str, invocation: Invocation, failure: Failure) -> Answer:
+    return Answer(request_id=run_id, trace_id=invocation.trace, failure=failure)

@@ -1,0 +1,93 @@
+"""``[runtime]``, ``[workers]``, ``[sandbox]`` and ``[tools.<name>]`` in ``aexl.toml``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+MIB = 1024 * 1024
+
+CACHE_NAME = "sandbox.json"
+"""In ``AEXL_HOME``: what the machine was found to be able to do."""
+
+DemandWord = Literal["require", "prefer", "off"]
+
+
+class RuntimeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[runtime]``: what a project says of itself.
+
+    Attributes:
+        aiel_compat: ``import aiel_sdk`` is answered with ``aexl.sdk``.
+        secrets: Names of the secrets that its handlers need; they get those that ``[sandbox] secrets`` allows.
+    """
+
+    aiel_compat: bool = False
+    secrets: tuple[str, ...] = ()
+
+
+class WorkersConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[workers]``: who runs handlers.
+
+    Attributes:
+        mode: ``fork``: a project is imported once for each tenant, and each run is a fork of that; ``reuse``: runs
+            share one process; ``cold``: each run has a process of its own, started for it.
+        workers: At most so many at a time.
+        queue: Runs that may wait for one.
+        uses: Runs after which a kept worker is replaced.
+        idle_seconds: Seconds after which an unused one is ended.
+        snapshots: Materialised snapshots that are kept; the least recently used goes.
+        agent: Who pays for models that handlers ask, where the caller does not say.
+    """
+
+    mode: Literal["fork", "reuse", "cold"] = "fork"
+    workers: int = 4
+    queue: int = 64
+    uses: int = 500
+    idle_seconds: float = 300.0
+    snapshots: int = 64
+    agent: str = ""
+
+
+class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[sandbox]``: what handlers may do. Sizes in bytes, times in seconds.
+
+    Attributes:
+        memory: For all processes of a worker together.
+        pids: Processes and threads of a worker at a time.
+        cpu: Seconds of CPU time.
+        disk: For all that it writes.
+        file: For any one file.
+        open_files: Descriptors of one process.
+        view: Who makes its file tree: ``auto``, ``namespaces``, ``bubblewrap``, ``none``.
+        secrets: Names of this server's environment variables that handlers may be given, if their project asks.
+        demands: By control: ``require`` (nothing runs without), ``prefer``, ``off``.
+    """
+
+    memory: int = 512 * MIB
+    pids: int = 64
+    cpu: float = 30.0
+    disk: int = 128 * MIB
+    file: int = 64 * MIB
+    open_files: int = 256
+    view: Literal["auto", "namespaces", "bubblewrap", "none"] = "auto"
+    secrets: tuple[str, ...] = ()
+    demands: dict[str, DemandWord] = {}
+
+
+class ToolTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[tools.<name>]``: what ``/v1/tools/execute`` offers.
+
+    Attributes:
+        snapshot: The id of a snapshot, or the absolute path of a folder, that has the tool.
+        handler: The tool's name there, if it is another one.
+        manifest: Instead of a snapshot: the path of a tool's manifest.
+        price: USD for one use.
+        timeout: Seconds.
+    """
+
+    snapshot: str = ""
+    handler: str = ""
+    manifest: str = ""
+    price: str = "0"
+    timeout: float = 30.0

@@ -1,0 +1,113 @@
+"""``use: call`` in a pipeline: a handler of a project as a step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from aexl.api import Handlers, Host, Invocation, Step, StepRun
+from aexl.errors import ConfigError, Invalid, Problem, Unavailable
+
+
+class Arguments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a step of ``use: call`` may say.
+
+    Attributes:
+        handler: The name; of ``http``: ``METHOD /path``; of ``mcp``: ``SERVER/TOOL``; of ``execute``: ``module.function``.
+        kind: ``tool``, ``agent``, ``flow``, ``router``, ``http``, ``mcp`` or ``execute``.
+        project: The id of a snapshot, or a folder, relative to the run's; the run's own if left out.
+        event: What the handler gets.
+        timeout: Seconds.
+        agent: Who pays for the models that it asks.
+    """
+
+    handler: str
+    kind: str = "tool"
+    project: str = ""
+    event: dict[str, Any] = {}
+    timeout: float = 30.0
+    agent: str = ""
+
+
+KINDS = ("tool", "agent", "flow", "router", "http", "mcp", "execute")
+
+
+class CallStep:
+    """The word ``call``."""
+
+    name = "call"
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def parse(self, arguments: Mapping[str, object]) -> Step:
+        """Check the arguments."""
+        try:
+            read = msgspec.convert(dict(arguments), Arguments)
+        except msgspec.ValidationError as error:
+            raise ConfigError([Problem(key="call", message=str(error))]) from error
+        if read.kind not in KINDS:
+            raise ConfigError(
+                [Problem(key="call.kind", message=f"must be one of {', '.join(KINDS)}, not {read.kind!r}")]
+            )
+        if read.kind in ("http", "mcp") and not all(_halves(read)):
+            shape = "METHOD /path" if read.kind == "http" else "SERVER/TOOL"
+            raise ConfigError([Problem(key="call.handler", message=f"must be {shape!r}, not {read.handler!r}")])
+        return _Call(self._host, read)
+
+
+def _halves(arguments: Arguments) -> tuple[str, str]:
+    first, _, second = arguments.handler.partition(" " if arguments.kind == "http" else "/")
+    return first, second
+
+
+class _Call:
+    def __init__(self, host: Host, arguments: Arguments) -> None:
+        self._host = host
+        self._arguments = arguments
+
+    async def run(self, run: StepRun) -> Mapping[str, object]:
+        """Run the handler; its result is the output ``result``.
+
+        Raises:
+            Invalid: If the handler failed; says how.
+        """
+        handlers = self._host.service(Handlers)
+        if handlers is None:
+            raise Unavailable("nobody runs handlers here; see 'aexl doctor'")
+        ran = await handlers.invoke(self._invocation(run))
+        for record in ran.answer["meta"]["logs"]:
+            run.log(_shown(record))
+        if not ran.ok:
+            error = ran.answer["error"]
+            raise Invalid(
+                f"{self._arguments.kind} {self._arguments.handler!r} failed: {error['code']}: {error['message']}"
+            )
+        return {"result": ran.result, "status": ran.status, "invocation": ran.id}
+
+    def _invocation(self, run: StepRun) -> Invocation:
+        given = self._arguments
+        project = given.project if _is_snapshot(given.project) else str((run.workspace / given.project).resolve())
+        common: dict[str, Any] = {"project": project, "timeout": given.timeout, "agent": given.agent or None}
+        if given.kind == "execute":
+            return Invocation(action="execute", handler=given.handler, event=given.event, **common)
+        if given.kind == "http":
+            method, path = _halves(given)
+            return Invocation(kind="http", http={"method": method, "path": path, "body": given.event}, **common)
+        if given.kind == "mcp":
+            server, tool = _halves(given)
+            return Invocation(kind="mcp", mcp={"server": server, "tool": tool, "args": given.event}, **common)
+        return Invocation(kind=given.kind, handler=given.handler, event=given.event, **common)
+
+
+def _is_snapshot(name: str) -> bool:
+    return len(name) == 64 and all(letter in "0123456789abcdef" for letter in name)
+
+
+def _shown(record: Mapping[str, Any]) -> str:
+    fields = record["fields"]
+    if record["event"] in ("stdout", "stderr", "output"):
+        return str(fields.get("text", ""))
+    return f"{record['event']} {msgspec.json.encode(fields).decode()}" if fields else str(record["event"])

@@ -1,0 +1,1 @@
+"""``/v1/tools/execute``: tools that agents call for money, confined, and in the ledger like any call."""

@@ -1,0 +1,297 @@
+"""The role ``Handlers``: projects found, runs told to the ledger, models paid by an agent."""
+
+import json
+from contextlib import suppress
+
+import msgspec
+import pytest
+import trio
+
+from aexl.api import Accounts, Booked, Handlers, Host, Invocation, Journal, Receipt, Snapshots, StepType
+from aexl.errors import ConfigError, Invalid, NotFound, Refused, Unavailable
+from aexl.testing.accounts import FakeAccounts
+from aexl.testing.answers import FakeAnswer
+from aexl.testing.handlers import FakeHandlers, HandlersConformance, fake_numbers
+from aexl.testing.host import FakeConfig, FakeHost
+from aexl.testing.snapshots import FakeSnapshots
+from aexl_runtime.service import HandlerService
+from aexl_runtime.settings import RuntimeConfig, SandboxConfig, WorkersConfig
+from aexl_runtime.step import CallStep
+
+pytestmark = pytest.mark.slow
+
+
+class FakeJournal:
+    def __init__(self):
+        self.events = []
+
+    async def append(self, kind, subject, data):
+        self.events.append((kind, subject, dict(data)))
+        return Receipt(seq=1, hash="00")
+
+    async def read(self, after, limit):
+        return []
+
+
+async def keep_running(service, task_status=trio.TASK_STATUS_IGNORED):
+    async with service.running():
+        task_status.started()
+        await trio.sleep_forever()
+
+
+@pytest.fixture
+def host(tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    host = FakeHost(home, config=FakeConfig(WorkersConfig(), SandboxConfig(), RuntimeConfig()))
+    host.services[Journal] = FakeJournal()
+    host.services[Snapshots] = FakeSnapshots()
+    host.services[Accounts] = FakeAccounts("alice")
+    return host
+
+
+@pytest.fixture
+async def service(host, nursery):
+    service = HandlerService(host)
+    await nursery.start(keep_running, service)
+    return service
+
+
+class TestFake(HandlersConformance):
+    @pytest.fixture
+    def handlers(self):
+        return fake_numbers()
+
+
+class TestService(HandlersConformance):
+    @pytest.fixture
+    def handlers(self, service):
+        return service
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(source, **files):
+        root = tmp_path / "project"
+        root.mkdir(exist_ok=True)
+        (root / "entry_point.py").write_text("from aexl.sdk import tool\nimport os\n" + source)
+        for name, text in files.items():
+            (root / name.replace("__", ".")).write_text(text)
+        return str(root)
+
+    return write
+
+
+TOOL = '@tool("t")\ndef t(ctx, payload):\n    return 1\n'
+
+
+async def test_every_run_is_in_the_ledger_without_what_was_said(service, host, write):
+    root = write('@tool("t")\ndef t(ctx, payload):\n    return payload["secret"]\n')
+    ran = await service.invoke(
+        Invocation(project=root, kind="tool", handler="t", event={"secret": "hush"}, id="i", agent="alice")
+    )
+    [(kind, subject, data)] = host.services[Journal].events
+    assert (kind, subject, data["code"], data["handler"], data["agent"]) == ("runtime.run", "i", "ok", "t", "alice")
+    assert data["project"] == ran.answer["meta"]["snapshot_id"]
+    assert "network" in data["enforced"]
+    assert "hush" not in json.dumps(data)
+
+
+async def test_describing_is_not_in_the_ledger(service, host, write):
+    await service.describe(write(TOOL))
+    assert host.services[Journal].events == []
+
+
+async def test_a_project_that_cannot_be_imported_is_not_described(service, write):
+    with pytest.raises(Invalid, match="division by zero"):
+        await service.describe(write("1/0"))
+
+
+async def test_a_project_is_named_by_an_id_or_an_absolute_path(service):
+    with pytest.raises(Invalid, match="absolute path"):
+        await service.invoke(Invocation(project="relative", kind="tool", handler="t"))
+
+
+async def test_a_snapshot_is_laid_out_once_and_read_only(service, host, write):
+    root = write(TOOL)
+    snapshots = host.services[Snapshots]
+    snapshot = await snapshots.capture(root, "m")
+    write("raise RuntimeError")
+    for _ in range(2):
+        ran = await service.invoke(Invocation(project=snapshot, kind="tool", handler="t"))
+        assert (ran.result, ran.answer["meta"]["snapshot_id"]) == (1, snapshot)
+    [laid_out] = (host.data_dir / "projects").iterdir()
+    assert laid_out.stat().st_mode & 0o777 == 0o555
+    with pytest.raises(NotFound):
+        await service.invoke(Invocation(project="0" * 64, kind="tool", handler="t"))
+    assert [path.name for path in laid_out.parent.iterdir()] == [snapshot]
+
+
+async def test_only_so_many_snapshots_stay_laid_out(host, nursery, write):
+    host.current = FakeConfig(WorkersConfig(snapshots=2), SandboxConfig(), RuntimeConfig())
+    service = HandlerService(host)
+    await nursery.start(keep_running, service)
+    made = []
+    for number in range(3):
+        made.append(await host.services[Snapshots].capture(write(TOOL + f"# {number}\n"), "m"))
+        await service.invoke(Invocation(project=made[-1], kind="tool", handler="t"))
+    kept = {path.name for path in (host.data_dir / "projects").iterdir()}
+    assert kept == set(made[1:])
+
+
+async def test_without_snapshots_only_folders_are_run(service, host):
+    del host.services[Snapshots]
+    with pytest.raises(Unavailable, match="no plugin keeps snapshots"):
+        await service.invoke(Invocation(project="0" * 64, kind="tool", handler="t"))
+
+
+ASK = '@tool("t")\ndef t(ctx, payload):\n    a = ctx.model("m", "Hi", max_tokens=9)\n    return [a.text, a.cost_usd, a.execution]\n'
+
+
+def said(text, amount=5_000_000):
+    body = msgspec.json.encode({"choices": [{"message": {"content": text}}]})
+    booked = Booked(execution="e1", receipt=Receipt(seq=1, hash="ab"), amount=amount, estimated=False, remaining=None)
+    return FakeAnswer(body, execution="e1", booked=booked)
+
+
+async def test_a_model_is_asked_as_the_agent_under_the_invocations_id(service, host, write):
+    host.answers = [said("hello")]
+    ran = await service.invoke(Invocation(project=write(ASK), kind="tool", handler="t", agent="alice", id="i-7"))
+    assert ran.result == ["hello", "0.005", "e1"]
+    [call] = host.calls
+    assert (call.principal.agent, dict(call.principal.labels)) == ("alice", {"invocation": "i-7"})
+    assert (call.model, call.output_limit, call.output_key, call.stream) == ("m", 9, "max_tokens", False)
+    assert json.loads(call.body.data)["messages"] == [{"role": "user", "content": "Hi"}]
+    assert await host.services[Accounts].tokens("alice") == []
+
+
+async def test_a_run_that_asks_no_model_has_no_token(service, host, write):
+    minted = []
+    host.services[Accounts].mint = lambda *words: minted.append(words)
+    await service.invoke(Invocation(project=write(TOOL), kind="tool", handler="t", agent="alice"))
+    assert not minted
+
+
+async def test_the_only_agent_pays_if_none_is_named(service, host, write):
+    host.answers = [said("hello")]
+    await service.invoke(Invocation(project=write(ASK), kind="tool", handler="t"))
+    assert host.calls[0].principal.agent == "alice"
+    host.services[Accounts].add("bob")
+    ran = await service.invoke(Invocation(project=write(ASK), kind="tool", handler="t"))
+    assert "nobody is named to pay" in ran.answer["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "message"),
+    [
+        (FakeAnswer(error=Refused("no money left", code="insufficient_budget", status=402)), 402, "no money left"),
+        (FakeAnswer(b'{"error": {"message": "slow down"}}', status=429), 429, "slow down"),
+        (FakeAnswer(b"<html>"), 502, "is not JSON"),
+    ],
+)
+async def test_a_refused_model_is_an_exception_in_the_handler(service, host, write, answer, status, message):
+    host.answers = [answer]
+    ran = await service.invoke(Invocation(project=write(ASK), kind="tool", handler="t", agent="alice"))
+    assert (ran.status, ran.answer["error"]["details"]["exception_type"]) == (status, "ModelRefused")
+    assert message in ran.answer["error"]["message"]
+
+
+async def test_a_handler_gets_the_secrets_that_its_project_names_and_the_machine_allows(
+    host, nursery, write, monkeypatch
+):
+    for name in ("WANTED", "ALLOWED", "BOTH"):
+        monkeypatch.setenv(name, f"value of {name}")
+    host.current = FakeConfig(WorkersConfig(), SandboxConfig(secrets=("ALLOWED", "BOTH")), RuntimeConfig())
+    service = HandlerService(host)
+    await nursery.start(keep_running, service)
+    root = write(
+        '@tool("t")\ndef t(ctx, payload):\n    return [dict(ctx.secrets), sorted(set(os.environ) & {"WANTED", "ALLOWED", "BOTH"})]\n',
+        aexl__toml='[runtime]\nsecrets = ["WANTED", "BOTH"]\n',
+    )
+    ran = await service.invoke(Invocation(project=root, kind="tool", handler="t"))
+    assert ran.result == [{"BOTH": "value of BOTH"}, ["BOTH"]]
+
+
+async def test_a_project_may_ask_for_the_shim(service, write):
+    root = write("from aiel_sdk import tool\n" + TOOL, aexl__toml="[runtime]\naiel_compat = true\n")
+    assert (await service.invoke(Invocation(project=root, kind="tool", handler="t"))).result == 1
+
+
+async def test_a_reload_is_followed_by_the_next_run(service, host, write):
+    root = write('@tool("t")\ndef t(ctx, payload):\n    return os.getpid()\n')
+    asked = Invocation(project=root, kind="tool", handler="t")
+    await service.invoke(asked)
+    assert service.pool.counts["kept"] == 1
+    (await service.prepare(FakeConfig(WorkersConfig(mode="cold"), SandboxConfig(), RuntimeConfig())))()
+    await service.invoke(asked)
+    assert service.pool.counts["cold"] == 1
+
+
+async def test_a_configuration_that_is_wrong_is_not_followed(service):
+    for wrong in (SandboxConfig(demands={"nothing": "require"}), SandboxConfig(memory=0)):
+        with pytest.raises(ConfigError):
+            await service.prepare(FakeConfig(WorkersConfig(), wrong, RuntimeConfig()))
+
+
+class Run:
+    """A pipeline's step as it runs."""
+
+    def __init__(self, workspace):
+        self.inputs = {}
+        self.workspace = workspace
+        self.lines = []
+
+    def log(self, line):
+        self.lines.append(line)
+
+
+async def test_a_pipeline_calls_a_handler_of_its_own_folder(service, host, write, tmp_path):
+    host.services[Handlers] = service
+    write('@tool("t")\ndef t(ctx, payload):\n    print("said")\n    return payload\n')
+    run = Run(tmp_path)
+    kind: StepType = CallStep(host)
+    outputs = await kind.parse({"handler": "t", "project": "project", "event": {"a": 1}}).run(run)
+    assert (outputs["result"], outputs["status"]) == ({"a": 1}, 200)
+    assert "said" in run.lines
+
+
+async def test_a_handler_that_fails_fails_the_step(tmp_path):
+    host: Host = FakeHost(tmp_path)
+    host.services[Handlers] = fake_numbers()
+    with pytest.raises(Invalid, match="tool 'break' failed: USER_CODE_ERROR: broken"):
+        await CallStep(host).parse({"handler": "break"}).run(Run(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ({"handler": "a"}, {"kind": "tool", "handler": "a"}),
+        ({"handler": "GET /x", "kind": "http"}, {"kind": "http", "http": {"method": "GET", "path": "/x", "body": {}}}),
+        ({"handler": "s/t", "kind": "mcp"}, {"kind": "mcp", "mcp": {"server": "s", "tool": "t", "args": {}}}),
+        ({"handler": "m.f", "kind": "execute"}, {"action": "execute", "handler": "m.f"}),
+        ({"handler": "a", "project": "0" * 64}, {"project": "0" * 64}),
+    ],
+)
+async def test_a_step_asks_for_what_it_names(tmp_path, given, asked):
+    host = FakeHost(tmp_path)
+    fake = host.services[Handlers] = FakeHandlers({"a": lambda event: 1})
+    with trio.move_on_after(10):
+        with suppress(Invalid):
+            await CallStep(host).parse(given).run(Run(tmp_path))
+    found = msgspec.to_builtins(fake.invoked[0])
+    assert {key: found[key] for key in asked} == asked
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"handler": 1},
+        {"handler": "a", "x": 1},
+        {"handler": "a", "kind": "widget"},
+        {"handler": "a", "kind": "http"},
+    ],
+)
+def test_a_step_that_says_nothing_sensible_is_refused_before_it_runs(tmp_path, given):
+    with pytest.raises(ConfigError):
+        CallStep(FakeHost(tmp_path)).parse(given)
