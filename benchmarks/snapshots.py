@@ -18,11 +18,12 @@ The last full run, two cores, in memory (tmpfs), both cores shared with other wo
     ====================  ==============================  ==============================
 
 Clone and check of 10,000 files are close, and a neighbour on the machine decides: in
-seven further runs the ratios were 0.74 to 1.14 and 0.72 to 1.19 (medians 0.89 and 0.91).
+five further runs, one of them on a disk, the ratios were 0.74 to 1.14 and 0.72 to 1.19
+(medians 0.89 and 0.87).
 The unchanged commit is not ahead of git and will not be: git is done with it in 20 to
 30 ms, of which the interpreter alone takes 12 before it has read a line of ours.
-``docs/explanation/snapshot-performance.md`` says where the rest goes. Capture: 2.3 to
-3.4 times read+sha256 (median 2.6), the second one a fifth to a quarter of the first.
+``docs/explanation/snapshot-performance.md`` says where the rest goes. Capture: 2.4 to
+3.5 times read+sha256 (median 2.9), the second one a fifth to a quarter of the first.
 
     python benchmarks/snapshots.py            10,000 files and 1 GB, some minutes
     python benchmarks/snapshots.py --quick    a hundredth of it, to see that it runs

@@ -122,7 +122,9 @@ def test_a_service_token_for_one_project_pushes_there_and_nowhere_else(served, t
 
 @pytest.mark.parametrize("delay", [0.3, *(pytest.param(n / 20, marks=pytest.mark.long) for n in range(7, 30))])
 def test_a_push_goes_on_when_its_server_is_killed_and_comes_back_and_is_never_seen_by_halves(served, tmp_path, delay):
-    served.run("auth", "bootstrap")  # a login: the push finds its token there
+    client = other(served, tmp_path / "client")
+    token = served.json("auth", "bootstrap")["token"]
+    client.run("auth", "login", "--url", served.url, "--token", token)  # the push finds it there
     work = tmp_path / "work"
     work.mkdir()
     for n in range(200):
@@ -133,7 +135,7 @@ def test_a_push_goes_on_when_its_server_is_killed_and_comes_back_and_is_never_se
         ["commit", "-m", "x"],
         ["remote", "add", "origin", f"{served.url}/store/main/demo"],
     ):
-        served.run("snapshot", *command, cwd=work)
+        client.run("snapshot", *command, cwd=work)
     port = served.url.rpartition(":")[2]
     seen = []
 
@@ -144,9 +146,9 @@ def test_a_push_goes_on_when_its_server_is_killed_and_comes_back_and_is_never_se
 
     timer = threading.Timer(delay, kill_and_start_again)
     timer.start()
-    served.run("snapshot", "push", cwd=work)
+    client.run("snapshot", "push", cwd=work)
     timer.join()
 
     assert seen in ([0], [201])
     assert len(served.json("files", "ls")["files"]) == 201
-    assert "Sound" in served.run("snapshot", "check", "origin", "--read-data", cwd=work).stdout
+    assert "Sound" in client.run("snapshot", "check", "origin", "--read-data", cwd=work).stdout

@@ -260,3 +260,11 @@ def test_a_race_with_links_writes_nothing_outside(tmp_path):
 @pytest.mark.long
 def test_a_long_race_with_links_writes_nothing_outside(tmp_path):
     race(tmp_path, 10_000)
+
+
+@pytest.mark.parametrize(("mode", "text", "expected"), [(0o600, "2", 0o600), (0o640, "*2", 0o750), (0o700, "2", 0o600)])
+def test_who_may_read_a_file_stays_as_it_was(tree, mode, text, expected):
+    tree.restore(tree.made_of(a="1"))
+    (tree.root / "a").chmod(mode)
+    tree.restore(tree.made_of(a=text), force=True)
+    assert (tree.root / "a").stat().st_mode & 0o777 == expected

@@ -147,7 +147,7 @@ async def test_a_capture_that_is_cancelled_on_its_way_can_be_made_again(service,
 
 
 def test_the_plugin_plays_the_role(fake_host):
-    [service] = SnapshotsPlugin().aexl_services(fake_host)
+    service, _ = SnapshotsPlugin().aexl_services(fake_host)
     assert service.role is Snapshots
     assert isinstance(service.instance, Snapshots)
 
