@@ -226,10 +226,12 @@ def _from_json(record: dict[str, object]) -> Probed:
 
 
 def _key() -> list[object]:
-    """Return what findings depend on: the machine's start, its kernel, the user, and our own program."""
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    started = boot.read_text().strip() if boot.exists() else ""
-    return [_VERSION, started, os.uname().release, os.geteuid(), sys.executable]
+    """Return what findings depend on: the machine's start, its kernel, the user, our control groups, our own program."""
+    started, groups = (
+        file.read_text().strip() if file.exists() else ""
+        for file in (Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/cgroup"))
+    )
+    return [_VERSION, started, os.uname().release, os.geteuid(), groups, os.path.realpath(sys.executable)]
 
 
 def _read(cache: Path) -> Probed | None:
