@@ -150,7 +150,7 @@ async def _printed(instance: Instance, extra: Extra) -> str:
     if run.options.dry_run and not run.options.dry_run_shell:
         return extra.template.source
     line = render_shell(extra.template, instance.values)
-    env = {**program_environment(run.ports.environ, None), **variables(instance), **line.variables}
+    env = {**program_environment(run), **variables(instance), **line.variables}
     output = await run_shell(run.host, line.command, cwd=instance.flow.folder, env=env, tell=lambda _: None)
     return output.stdout
 

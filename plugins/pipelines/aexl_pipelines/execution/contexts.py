@@ -14,6 +14,7 @@ from aexl_pipelines.execution.mcp.calling import call_server
 from aexl_pipelines.execution.outcomes import Work, failure
 from aexl_pipelines.execution.programs import run_shell
 from aexl_pipelines.execution.rendering import fill, variables
+from aexl_pipelines.execution.run import Run
 from aexl_pipelines.language.model import McpBody, ShellBody, SpecBody, UseBody
 from aexl_pipelines.language.parts import McpCall
 from aexl_pipelines.language.shell import ShellLine, render_shell
@@ -49,7 +50,7 @@ async def run_rendered(instance: Instance, line: ShellLine, shown: str) -> Work:
             run.host,
             line.command,
             cwd=instance.flow.folder,
-            env={**program_environment(run.ports.environ, access), **variables(instance), **line.variables},
+            env={**program_environment(run, access), **variables(instance), **line.variables},
             tell=speaker.say,
             idle=instance.settings.idle_timeout,
         )
@@ -60,12 +61,16 @@ async def run_rendered(instance: Instance, line: ShellLine, shown: str) -> Work:
     return Work(prompt=shown, stdout=mask(output.stdout), stderr=mask(output.stderr), exit_code=output.exit_code)
 
 
-def program_environment(environ: Mapping[str, str], access: Access | None) -> dict[str, str]:
-    """Return the environment of a program of the person's own: theirs; where the run is governed, without their keys."""
-    if access is None:
-        return dict(environ)
-    env = {name: value for name, value in environ.items() if not is_stripped(name, ())}
-    return {**env, **common_variables(access), **without_proxy(env, access)}
+def program_environment(run: Run, access: Access | None = None) -> dict[str, str]:
+    """Return the environment of a program of the person's own: theirs; where the run is governed, without their keys.
+
+    Args:
+        access: The program's way to models, where it gets one.
+    """
+    env = dict(run.ports.environ)
+    if run.is_governed or access is not None:
+        env = {name: value for name, value in env.items() if not is_stripped(name, ())}
+    return env if access is None else {**env, **common_variables(access), **without_proxy(env, access)}
 
 
 async def show_spec(instance: Instance) -> Work:
@@ -93,7 +98,7 @@ async def call_tool(instance: Instance) -> Work:
 async def call_mcp(instance: Instance, call: McpCall, arguments: object) -> tuple[str, bool]:
     """Return what a tool answers, and whether it says that it failed."""
     run = instance.run
-    env = {**program_environment(run.ports.environ, None), **variables(instance)}
+    env = {**program_environment(run), **variables(instance)}
     return await call_server(run.host, call.server, call.tool, arguments, cwd=instance.flow.folder, env=env)
 
 

@@ -22,6 +22,7 @@ from aexl_pipelines.execution.sources import keep_sources
 from aexl_pipelines.execution.values import Flow
 from aexl_pipelines.journal.records import EXIT_CODES, Record, RunBegun, RunEnded, RunResumed, RunStatus
 from aexl_pipelines.language.expressions.errors import Unresolved
+from aexl_pipelines.trees.copies import remove_copies
 
 
 async def drive(run: Run, first: RunBegun | RunResumed, *, copied: Sequence[Record] = ()) -> RunResult:
@@ -153,6 +154,8 @@ async def _conclude(run: Run, end: End | None, flow: Flow, began: float) -> RunE
         changed=await run.changed_paths(run.before, after),
     )
     await run.emit(ended)
+    if ended.status in {"completed", "aborted"}:  # any other may be resumed, and go on in them
+        await remove_copies(run.ports.trees, run.folder)
     return run.masker.record(ended)
 
 

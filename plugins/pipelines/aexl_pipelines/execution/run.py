@@ -15,7 +15,7 @@ from aexl.api import Host
 from aexl.api.governed import Access
 from aexl.api.runners import RunnerEvent, Text
 from aexl.api.work import ObjectId
-from aexl.errors import Invalid
+from aexl.errors import Conflict, Invalid, Unavailable
 from aexl_pipelines.execution.accounting import Account
 from aexl_pipelines.execution.masking import Masker
 from aexl_pipelines.execution.outcomes import End, Work
@@ -28,6 +28,7 @@ from aexl_pipelines.journal.records import (
     BranchTaken,
     GateDecided,
     GateOpened,
+    Noted,
     Progress,
     Record,
     RunBegun,
@@ -147,6 +148,11 @@ class Run:
             for observer in self.ports.observers:
                 observer.see(self.id, Progress(step=address, event=Text(text)))
 
+    @property
+    def is_governed(self) -> bool:
+        """A server's budgets and tokens stand for what is logged in on this machine."""
+        return self.governed is not None and bool(self.governed.agent)
+
     @asynccontextmanager
     async def access(
         self, address: str, budget: Budget | None, own: Access | None = None
@@ -165,8 +171,12 @@ class Run:
             yield given
 
     async def capture(self, folder: Path, message: str) -> ObjectId | None:
-        """Return a snapshot of a folder as it is now."""
-        return await self.ports.trees.capture(folder, message)
+        """Return a snapshot of a folder as it is now; ``None`` where there can be none, which is noted."""
+        try:
+            return await self.ports.trees.capture(folder, message)
+        except (Conflict, Invalid, Unavailable) as error:
+            await self.emit(Noted(at=self.now(), text=f"there is no snapshot {message}: {error}"))
+            return None
 
     async def changed_paths(self, before: ObjectId | None, after: ObjectId | None) -> tuple[str, ...]:
         """Return the paths that differ between two snapshots; nothing where there are none."""

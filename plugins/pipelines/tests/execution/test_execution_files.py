@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from aexl.errors import Invalid
 from aexl.testing.snapshots import FakeSnapshots
-from aexl_pipelines.journal.records import Forked, Merged, RunOptions, StepBegun, Verdict
+from aexl_pipelines.journal.records import Forked, Merged, Noted, RunOptions, StepBegun, Verdict
 from aexl_pipelines.trees.ports import SnapshotTrees
 
 
@@ -127,3 +128,29 @@ async def test_branches_that_cannot_write_work_in_no_copies(workshop, trees):
     )
     assert result.exit_code == 0
     assert not any(isinstance(each, Forked) for each in workshop.records(result))
+
+
+@pytest.mark.parametrize(("last", "left"), [("break", False), ("abort_pipeline", False), ("pause_for_human", True)])
+async def test_copies_go_with_a_run_that_nobody_resumes(workshop, trees, last, left):
+    result = await workshop.run(
+        f"pipeline: [{{id: a, async: true, context: {{shell: 'echo 1 > new; sleep 100'}}}}, {{id: c, action: {last}}},"
+        " {id: j, action: join, depends_on: [a]}]"
+    )
+    assert result.exit_code == {"break": 0, "abort_pipeline": 4, "pause_for_human": 5}[last]
+    assert any((result.folder / "copies").iterdir()) is left
+
+
+class Unreadable(SnapshotTrees):
+    """Files that no snapshot can hold."""
+
+    async def capture(self, folder, message):
+        raise Invalid("a and A are one name elsewhere")
+
+
+async def test_files_that_no_snapshot_can_hold_are_noted_and_the_run_goes_on(workshop, tmp_path):
+    workshop.changes["trees"] = Unreadable(FakeSnapshots(), tmp_path / "scratch")
+    result = await workshop.run("pipeline: [{id: a, context: {shell: 'echo 1 > new'}}]")
+    noted = [each.text for each in workshop.records(result) if isinstance(each, Noted)]
+    assert result.exit_code == 0
+    assert all("a and A are one name" in text for text in noted)
+    assert noted

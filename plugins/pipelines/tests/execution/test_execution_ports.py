@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import pytest
 import trio
@@ -11,6 +12,7 @@ import trio
 from aexl.api.governed import Access
 from aexl.errors import Invalid, Unavailable
 from aexl_pipelines.disk import DiskFiles
+from aexl_pipelines.execution.contexts import program_environment
 from aexl_pipelines.journal.records import (
     GateDecided,
     GateOpened,
@@ -155,3 +157,9 @@ async def test_an_answer_that_is_no_change_fails_the_step(workshop):
     )
     assert result.exit_code == 1
     assert workshop.statuses(result)["p"] == "failed"
+
+
+@pytest.mark.parametrize(("governed", "left"), [(True, {"HOME": "/h"}), (False, {"HOME": "/h", "OPENAI_API_KEY": "x"})])
+def test_a_program_that_asks_no_model_gets_no_key_where_the_run_is_governed(governed, left):
+    ports = SimpleNamespace(environ={"HOME": "/h", "OPENAI_API_KEY": "x"})
+    assert program_environment(SimpleNamespace(ports=ports, is_governed=governed)) == left
