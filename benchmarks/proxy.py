@@ -29,7 +29,8 @@ The last full run, on two cores with nothing else to do, one flush 0.11 ms:
     memory: 53.2 MB at first, 57.3 MB after 10,000 requests, 61.4 MB at the end
     first answer after 0.44 s; ``--version`` 1.5 times ``python -c pass``; verify 171,000 events/s
 
-    One floor is not kept: requests against the forwarder, 0.19 of 0.20. docs/explanation/performance.md says why.
+    One floor is not kept: requests against the forwarder, 0.19 of 0.20; other runs gave 0.14
+    to 0.17. docs/explanation/performance.md has them, and says why.
 """
 
 from __future__ import annotations
