@@ -13,6 +13,9 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         project: The id of a snapshot, or the absolute path of a folder.
+        repository: Where the snapshot is: the name of one of the server's ``Repositories``; the host's own
+            captures, if left out.
+        runtime: The name of the interpreter that runs it (``[runtimes.<name>]``); the built-in one, if left out.
         kind: Of ``invoke``: ``tool``, ``agent``, ``flow``, ``router``, ``http`` or ``mcp``.
         handler: Its name; of ``execute``: ``module.function``.
         event: Its input.
@@ -27,6 +30,8 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     project: str
+    repository: str | None = None
+    runtime: str | None = None
     action: Literal["describe", "invoke", "execute"] = "invoke"
     kind: str | None = None
     handler: str | None = None

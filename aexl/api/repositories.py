@@ -134,6 +134,18 @@ class Repositories(Protocol):
         """
         ...
 
+    async def extract(self, repository: str, snapshot: ObjectId, path: str) -> None:
+        """Write a snapshot's files into a new folder.
+
+        Args:
+            path: A folder that is not there yet; it is there whole or not at all.
+
+        Raises:
+            NotFound: If there is no such snapshot.
+            Unavailable: If a file cannot be written, or a stored object is damaged.
+        """
+        ...
+
     async def read(self, repository: str, id: ObjectId, most: int) -> bytes:
         """Return the content of a file.
 

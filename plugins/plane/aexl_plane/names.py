@@ -14,7 +14,7 @@ Right = Literal["read", "write", "execute", "admin"]
 
 RIGHTS: Final[tuple[Right, ...]] = get_args(Right)
 
-Kind = Literal["tn", "us", "ws", "pr", "up", "ic", "cp"]
+Kind = Literal["tn", "us", "ws", "pr", "up", "ic", "cp", "dp"]
 
 _SLUG: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _EMAIL: Final = re.compile(r"[^\s@\x00-\x1f\x7f<>]{1,128}@[A-Za-z0-9.-]{1,125}", re.ASCII)

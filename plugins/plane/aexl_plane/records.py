@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -129,3 +129,83 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     granted: tuple[str, ...]
     metadata: Mapping[str, Any]
     created: float
+
+
+class Environment(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a project runs: ``dev``, ``staging``, ``prod``, or another name.
+
+    Attributes:
+        approval: A deployment waits until somebody else approves it.
+        runtimes: Names of the interpreters that may run it; empty for any.
+        deployment: The one that serves; ``None`` before the first.
+    """
+
+    project: str
+    name: str
+    approval: bool
+    runtimes: tuple[str, ...]
+    deployment: str | None
+    changed: float
+
+
+class Deployment(msgspec.Struct, frozen=True, kw_only=True):
+    """A snapshot that an environment was, is or shall be pointed at.
+
+    Attributes:
+        runtime: The interpreter's name; empty for the built-in one.
+        described: What the snapshot declares, as ``Handlers.describe`` said when it was validated.
+        weight: Percent of requests; less than 100 makes it a canary beside the one that serves.
+        status: ``waiting`` for approval, ``active``, ``replaced``, ``rejected``.
+        cause: ``deploy``, ``promote`` or ``rollback``.
+        follows: The deployment that it was promoted from, or rolled back to.
+        by: Who asked for it.
+        reason: What was said with the decision.
+    """
+
+    id: str
+    project: str
+    environment: str
+    snapshot: str
+    runtime: str
+    described: Mapping[str, Any]
+    weight: int
+    status: Literal["waiting", "active", "replaced", "rejected"]
+    cause: Literal["deploy", "promote", "rollback"]
+    follows: str | None
+    by: str
+    reason: str
+    created: float
+    decided: float | None
+    decided_by: str | None
+
+
+class Execution(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of a handler, without its payload, which lies apart and expires.
+
+    Attributes:
+        status: ``queued``, ``running``, ``ok``, ``failed``, or ``lost`` where the server ended under it.
+        code: Of the error, if it failed.
+        replays: The execution whose request this was run with again.
+        key: The client's idempotency key.
+        digest: SHA-256 of what was asked.
+    """
+
+    id: str
+    project: str
+    environment: str | None
+    deployment: str | None
+    snapshot: str
+    runtime: str
+    action: str
+    kind: str
+    handler: str
+    status: Literal["queued", "running", "ok", "failed", "lost"]
+    http_status: int | None
+    code: str | None
+    replays: str | None
+    key: str | None
+    digest: str
+    by: str
+    created: float
+    started: float | None
+    ended: float | None

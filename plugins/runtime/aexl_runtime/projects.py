@@ -12,11 +12,14 @@ from typing import Any, Final, NamedTuple
 
 import trio
 
-from aexl.api import Host, ObjectId, Snapshots
+from aexl.api import Host, ObjectId, Repositories, Snapshots
 from aexl.errors import Invalid, NotFound, Unavailable
 from aexl_runtime.folders import folder_id, read_settings
 
 _SNAPSHOT: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+_NOBODY: Final = "no plugin keeps snapshots; enable 'snapshots', or name a folder"
 
 
 class Project(NamedTuple):
@@ -37,49 +40,59 @@ class Projects:
         self._folder = host.data_dir / "projects"
         self._laying: dict[str, trio.Lock] = {}
 
-    async def find(self, name: str) -> Project:
+    async def find(self, name: str, repository: str | None = None) -> Project:
         """Return a project.
 
         Args:
             name: The id of a snapshot, or the absolute path of a folder.
+            repository: Where the snapshot is, if it is none of the host's own.
 
         Raises:
             NotFound: If there is none.
             Failed: If its settings cannot be read.
         """
         if _SNAPSHOT.fullmatch(name):
-            return await self._snapshot(name)
+            return await self._snapshot(name, repository)
         path = Path(name)
         if not path.is_absolute():
             raise Invalid(f"a project is the id of a snapshot or the absolute path of a folder, not {name[:100]!r}")
         return await trio.to_thread.run_sync(_look_at_folder, path)
 
-    async def _snapshot(self, snapshot: str) -> Project:
+    async def _snapshot(self, snapshot: str, repository: str | None) -> Project:
         root = self._folder / snapshot
         lock = self._laying.setdefault(snapshot, trio.Lock())
         async with lock:
             if not await trio.to_thread.run_sync(_touch, root):
-                await self._lay_out(snapshot, root)
+                await self._lay_out(snapshot, repository, root)
         if not lock.locked():
             self._laying.pop(snapshot, None)
         settings = await trio.to_thread.run_sync(read_settings, str(root))
         return Project(str(root), snapshot, 0, settings)
 
-    async def _lay_out(self, snapshot: str, root: Path) -> None:
-        snapshots = self._host.service(Snapshots)
-        if snapshots is None:
-            raise Unavailable("no plugin keeps snapshots; enable 'snapshots', or name a folder")
+    async def _lay_out(self, snapshot: str, repository: str | None, root: Path) -> None:
         await trio.to_thread.run_sync(self._make_room)
         aside = self._folder / f".{snapshot}.{os.getpid()}"
         await trio.to_thread.run_sync(_remove, aside)
         try:
-            await snapshots.materialize(ObjectId(snapshot), str(aside), True)
-            await snapshots.forget(str(aside))
+            await self._extract(ObjectId(snapshot), repository, str(aside))
             await trio.to_thread.run_sync(_freeze, aside, root)
         except BaseException:
             with trio.CancelScope(shield=True):
                 await trio.to_thread.run_sync(_remove, aside)
             raise
+
+    async def _extract(self, snapshot: ObjectId, repository: str | None, path: str) -> None:
+        if repository is not None:
+            kept = self._host.service(Repositories)
+            if kept is None:
+                raise Unavailable(_NOBODY)
+            await kept.extract(repository, snapshot, path)
+            return
+        own = self._host.service(Snapshots)
+        if own is None:
+            raise Unavailable(_NOBODY)
+        await own.materialize(snapshot, path, True)
+        await own.forget(path)
 
     def _make_room(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -99,7 +99,7 @@ class HandlerService:
         project: Project | None = None
         try:
             request = _request(invocation, run_id)
-            project = await self._projects.find(invocation.project)
+            project = await self._projects.find(invocation.project, invocation.repository)
             check_entry(project.root)
             answer = await self._run(invocation, request, project)
         except Failed as failed:

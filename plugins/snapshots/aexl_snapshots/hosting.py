@@ -19,8 +19,10 @@ from aexl_snapshots.disk.directory import disk_errors
 from aexl_snapshots.objects.manifest import Entry, Manifest
 from aexl_snapshots.objects.names import explain_path, printable
 from aexl_snapshots.objects.snapshot import Snapshot
+from aexl_snapshots.progress import Meter
 from aexl_snapshots.records import Record
 from aexl_snapshots.repository import Repository
+from aexl_snapshots.worktree.applying import extract_snapshot
 from aexl_snapshots.worktree.committing import Author, signed_snapshot
 from aexl_snapshots.worktree.status import as_tree
 from aexl_snapshots.worktree.treediff import Tree, compare_trees
@@ -141,6 +143,10 @@ class RepositoryService:
             return compare_trees(_tree(opened, old), _tree(opened, new))
 
         return await self._run(compare)
+
+    async def extract(self, repository: str, snapshot: ObjectId, path: str) -> None:
+        work = partial(extract_snapshot, root=Path(path), meter=Meter(check=trio.from_thread.check_cancelled))
+        await self._run(lambda: work(self._open(repository), snapshot))
 
     async def read(self, repository: str, id: ObjectId, most: int) -> bytes:
         def read() -> bytes:

@@ -23,7 +23,7 @@ from aexl_snapshots.disk.directory import disk_errors
 from aexl_snapshots.objects.manifest import Entry, Manifest
 from aexl_snapshots.progress import Meter
 from aexl_snapshots.repository import Repository
-from aexl_snapshots.worktree.applying import merge_snapshots, read_contents, stage_into
+from aexl_snapshots.worktree.applying import extract_snapshot, merge_snapshots, read_contents, stage_into
 from aexl_snapshots.worktree.committing import Author, replace_missing, write_snapshot
 from aexl_snapshots.worktree.folders import Folders
 from aexl_snapshots.worktree.fresh import unfinished_folder, write_fresh
@@ -74,7 +74,7 @@ class SnapshotService:
 
     async def extract(self, project: str, snapshot: ObjectId, path: str) -> None:
         """Write the files of a snapshot of a project's own into a new folder."""
-        await self._run(partial(_extract, Path(project), snapshot, Path(path)))
+        await self._run(lambda meter: extract_snapshot(Repository.find(Path(project)), snapshot, Path(path), meter))
 
     async def changed_since(self, snapshot: ObjectId, path: str) -> Sequence[FileChange]:
         """Return what differs between a snapshot and a folder as it is now."""
@@ -205,13 +205,6 @@ class SnapshotService:
         repository = self._open()
         with repository.writing():
             Place.of(self._home, root).forget(repository)
-
-
-def _extract(project: Path, snapshot: ObjectId, root: Path, meter: Meter) -> None:
-    repository = Repository.find(project)
-    target = as_tree(repository.manifest_of(snapshot))
-    with disk_errors(root), unfinished_folder(root) as folder:
-        write_fresh(folder, target, read_contents(repository), meter)
 
 
 _UNKNOWN: Final = ObjectId("")

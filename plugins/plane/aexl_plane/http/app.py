@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 from typing import Final
 from urllib.parse import parse_qsl
 
 import apsw
 import msgspec
+import trio
 
 from aexl.api import ASGIReceive, ASGIScope, ASGISend, Headers
 from aexl.errors import AexlError, Conflict, HeadMoved, Invalid, NotFound, Refused, Unavailable
 from aexl_plane import tokens
-from aexl_plane.http.request import Gone, Reply, Request
+from aexl_plane.http.request import Gone, Reply, Request, Stream
 from aexl_plane.http.routing import Route, Routes
 from aexl_plane.records import Caller, Project, Upload, Workspace
 from aexl_plane.storage import files, people, places
@@ -45,14 +47,17 @@ class PlaneApp:
     async def __call__(self, scope: ASGIScope, receive: ASGIReceive, send: ASGISend) -> None:
         """Serve one request."""
         try:
-            reply = await self._answer(scope, receive)
+            reply: Reply | Stream = await self._answer(scope, receive)
         except AexlError as error:
             reply = refusal(error)
         except Gone:
             return
-        await _send(send, reply)
+        if isinstance(reply, Stream):
+            await _stream(send, receive, reply)
+        else:
+            await _send(send, reply)
 
-    async def _answer(self, scope: ASGIScope, receive: ASGIReceive) -> Reply:
+    async def _answer(self, scope: ASGIScope, receive: ASGIReceive) -> Reply | Stream:
         path = bytes(scope["raw_path"]).decode("ascii", "replace")
         route, parts = self._routes.find(scope["method"], path)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
@@ -134,3 +139,20 @@ async def _send(send: ASGISend, reply: Reply) -> None:
         headers = [*headers, (b"content-length", str(len(reply.body)).encode())]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body})
+
+
+async def _stream(send: ASGISend, receive: ASGIReceive, stream: Stream) -> None:
+    """Send pieces until there are no more, or the client leaves."""
+    await send({"type": "http.response.start", "status": stream.status, "headers": stream.headers})
+    async with trio.open_nursery() as nursery, aclosing(stream.pieces) as pieces:
+        nursery.start_soon(_end_with_client, receive, nursery.cancel_scope)
+        async for piece in pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        nursery.cancel_scope.cancel()
+
+
+async def _end_with_client(receive: ASGIReceive, streaming: trio.CancelScope) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    streaming.cancel()

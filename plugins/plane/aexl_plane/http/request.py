@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Final, NamedTuple, Self, TypeVar
 
 import msgspec
@@ -22,6 +22,17 @@ class Reply(NamedTuple):
 
     status: int
     body: bytes = b""
+    headers: Headers = ()
+
+
+class Stream(NamedTuple):
+    """An answer whose body comes in pieces, as they are made; closed when the client leaves.
+
+    What the iterator raises after the first piece cuts the connection.
+    """
+
+    status: int
+    pieces: AsyncGenerator[bytes, None]
     headers: Headers = ()
 
 

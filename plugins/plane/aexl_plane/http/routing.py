@@ -10,16 +10,26 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
+import msgspec
+
 from aexl.errors import Invalid, Refused
-from aexl_plane.http.request import Reply, Request
+from aexl_plane.http.request import Reply, Request, Stream
 from aexl_plane.names import Right
 
-Handler = Callable[[Request], Awaitable[Reply]]
+Handler = Callable[[Request], Awaitable[Reply | Stream]]
 
 _NAME: Final = re.compile(r"\{([a-z0-9]+)(\.\.\.)?\}")
+
+
+class Parameter(NamedTuple):
+    """A parameter of the query string: its JSON Schema, and what it is for."""
+
+    name: str
+    schema: Mapping[str, object]
+    summary: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +41,23 @@ class Route:
 
     Attributes:
         needs: What the token must be good for; ``None`` where no token is asked for, because the URL is signed.
+        summary: One sentence for the OpenAPI document; a route without one is not in it (the wire of today's
+            clients, the store).
+        takes: The record that a JSON body must be; ``None`` where none is read.
+        gives: The record that the answer is; ``None`` where it is no JSON.
+        status: Of the answer, if all is well.
+        query: The parameters of the query string that are read.
     """
 
     method: str
     path: str
     needs: Right | None
     answer: Handler
+    summary: str = ""
+    takes: type[msgspec.Struct] | None = None
+    gives: type[msgspec.Struct] | None = None
+    status: int = 200
+    query: Sequence[Parameter] = ()
     pattern: re.Pattern[str] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -11,7 +11,7 @@ import msgspec
 Record = TypeVar("Record", bound=msgspec.Struct)
 Values = Sequence[str | int | float | None]
 
-_JSON: Final = frozenset({"scopes", "allowed", "granted", "metadata"})
+_JSON: Final = frozenset({"scopes", "allowed", "granted", "metadata", "runtimes", "described"})
 """Columns that are kept as JSON."""
 
 

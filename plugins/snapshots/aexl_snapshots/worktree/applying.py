@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 from aexl.api import FileChange, MergeConflict, ObjectId
 from aexl.errors import Conflict, NotFound
 from aexl_snapshots import history
+from aexl_snapshots.disk.directory import disk_errors
 from aexl_snapshots.objects.manifest import Entry, Manifest
 from aexl_snapshots.progress import Meter, unwatched
 from aexl_snapshots.repository import Repository
 from aexl_snapshots.worktree.committing import Author, write_snapshot
 from aexl_snapshots.worktree.folders import Folders
-from aexl_snapshots.worktree.fresh import write_fresh
+from aexl_snapshots.worktree.fresh import unfinished_folder, write_fresh
 from aexl_snapshots.worktree.index import Index
 from aexl_snapshots.worktree.restore import Blocked, Contents, Done, RestorePlan, carry_out, plan_restore
 from aexl_snapshots.worktree.status import as_tree
@@ -28,6 +30,13 @@ from aexl_snapshots.writer import Writer
 def read_contents(repository: Repository) -> Contents:
     """Return what yields a stored file's pieces."""
     return lambda entry: repository.stream(entry.id)
+
+
+def extract_snapshot(repository: Repository, snapshot: ObjectId, root: Path, meter: Meter) -> None:
+    """Write a snapshot's files into a new folder, which is there whole or not at all."""
+    target = as_tree(repository.manifest_of(snapshot))
+    with disk_errors(root), unfinished_folder(root) as folder:
+        write_fresh(folder, target, read_contents(repository), meter)
 
 
 def find_kept(repository: Repository, contents: frozenset[ObjectId]) -> frozenset[ObjectId]:
