@@ -30,7 +30,7 @@ The last full run, on two cores with nothing else to do, one flush 0.11 ms:
     first answer after 0.44 s; ``--version`` 1.5 times ``python -c pass``; verify 171,000 events/s
 
     One floor is not kept: requests against the forwarder, 0.19 of 0.20; other runs gave 0.14
-    to 0.17. docs/explanation/performance.md has them, and says why.
+    to 0.17. docs/explanation/performance.md has them, says why, and what was done since this run.
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ from aexl.core.calls.metrics import CallMetrics
 from aexl.core.calls.options import CallOptions
 from aexl.core.calls.run import RunningCall
 from aexl.core.calls.unbooked import Unbooked
+from aexl.core.http.upstream.deadlines import Deadlines
 from aexl.errors import AexlError, Refused
 
 logger = logging.getLogger("aexl.calls")
@@ -68,6 +69,7 @@ class CallPath:
         self.options = options
         self.providers: Mapping[str, Provider] = {}
         self.metrics = CallMetrics()
+        self.deadlines = Deadlines()
         self._nursery: trio.Nursery | None = None
         self._running: set[RunningCall] = set()
         self._parked: dict[trio.lowlevel.Task, None] = {}
@@ -79,7 +81,7 @@ class CallPath:
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             task_status.started()
-            await trio.sleep_forever()
+            await self.deadlines.watch()
 
     async def drain(self, grace: float) -> None:
         """Wait for running calls to be settled; after ``grace`` seconds end and settle them."""
@@ -180,15 +182,33 @@ class CallPath:
         self.publish(CallAdmitted(call=run.call, plan=run.plan))
         return run
 
-    async def _work(self, run: RunningCall) -> None:
-        """Run calls, one after the other: a task that waits for the next costs less than a new one."""
-        while True:
-            await run.run()
-            if len(self._parked) >= MOST_PARKED:
-                return
-            task = trio.lowlevel.current_task()
-            self._parked[task] = None
-            run = await trio.lowlevel.wait_task_rescheduled(self._leave)
+    async def _work(self, first: RunningCall) -> None:
+        """Run calls, one after the other: a task that waits for the next costs less than a new one.
+
+        They share a cancel scope, which is dear as well, until one of them is cancelled.
+        """
+        run: RunningCall | None = first
+        while run is not None:
+            try:
+                with trio.CancelScope() as scope:
+                    while run is not None and await run.dispatch(scope):
+                        await run.settle()
+                        run = await self._park()
+            except BaseException:  # the host goes down
+                if run is not None and run.is_cut:
+                    await run.settle()
+                raise
+            if run is not None:
+                await run.settle()
+                run = await self._park()
+
+    async def _park(self) -> RunningCall | None:
+        """Wait for the next call; ``None`` where enough others do."""
+        if len(self._parked) >= MOST_PARKED:
+            return None
+        self._parked[trio.lowlevel.current_task()] = None
+        run: RunningCall = await trio.lowlevel.wait_task_rescheduled(self._leave)
+        return run
 
     def _leave(self, _: object) -> trio.lowlevel.Abort:
         """The host goes down, and with it every task that waits for a call."""

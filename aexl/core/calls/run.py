@@ -51,10 +51,14 @@ class RunningCall:
         self.answer = LiveAnswer(hold, path.book)
         self._course = Course(targets[0][0], call.received)
         self._resting = False  # between two attempts
-        self._scope = trio.CancelScope(deadline=call.deadline)
+        self._scope: trio.CancelScope | None = None  # while it is dispatched
+        self._deadline = call.deadline
+        self._stopped = False
         self._verdict: Refused | None = None
         self._left = False
         self._settled = False
+        self.is_cut = False
+        """Its dispatch was begun and has not come to its end; it never will once an exception has left it."""
 
     @property
     def is_left(self) -> bool:
@@ -73,27 +77,45 @@ class RunningCall:
             answer.chunks.abandon()
         seconds = self._path.drain_seconds()
         if seconds <= 0:
-            self._scope.cancel()
+            self.expire()
         else:
-            self._scope.deadline = min(self._scope.deadline, trio.current_time() + seconds)
+            self._deadline = min(self._deadline, trio.current_time() + seconds)
+            if self._scope is not None:
+                self._path.deadlines.arm(self, self._deadline)
 
     def interrupt(self, verdict: Refused) -> None:
         """End the call now; who reads it gets ``verdict``."""
         self._verdict = verdict
-        self._scope.cancel()
+        self.expire()
 
-    async def run(self) -> None:
-        """Dispatch, read and settle. What went wrong is in the answer; only cancellation is raised."""
+    def expire(self) -> None:
+        """End the call now; what has been dispatched is settled as it is."""
+        self._stopped = True
+        if self._scope is not None:
+            self._scope.cancel()
+
+    async def dispatch(self, scope: trio.CancelScope) -> bool:
+        """Send the call and read its answer; ``settle`` must follow. What went wrong is in the answer.
+
+        Args:
+            scope: Innermost of this task; is cancelled to end the call.
+
+        Returns:
+            Whether ``scope`` can serve another call.
+        """
+        deadlines = self._path.deadlines
+        self._scope = scope
+        self.is_cut = True
+        deadlines.arm(self, self._deadline)
+        if self._stopped:
+            scope.cancel()
         try:
-            with self._scope:
-                await self._dispatch()
-        except trio.Cancelled:  # the host goes down
-            self._course.end(self._cancelled_ending(), _timed_out())
-            await self._settle()
-            raise
-        if self._scope.cancelled_caught:
-            self._course.end(self._cancelled_ending(), self._verdict or _timed_out())
-        await self._settle()
+            await self._dispatch()
+            self.is_cut = False
+        finally:
+            self._scope = None
+            deadlines.waiting.pop(self, None)
+        return not scope.cancel_called
 
     async def _dispatch(self) -> None:
         """Try one target after the other, and all of them again, as far as the plan goes and an attempt may follow."""
@@ -207,9 +229,11 @@ class RunningCall:
             return Ending.LOST
         return Ending.LEFT if self._left or self._verdict else Ending.CUT
 
-    async def _settle(self) -> None:
-        """Book once, then let the reader go on."""
+    async def settle(self) -> None:
+        """Book once, then let the reader go on. Only cancellation is raised."""
         answer, course = self.answer, self._course
+        if self.is_cut:
+            course.end(self._cancelled_ending(), self._verdict or _timed_out())
         outcome = course.outcome(self.plan, self._each, stream=answer.stream, lost=self._lost)
         trouble: BaseException | None = course.failure
         try:

@@ -25,8 +25,11 @@ R = TypeVar("R")
 
 LARGEST_BATCH: Final = 256
 
-MOST_PASSES: Final = 4
-"""Passes of the loop for which a batch gathers at most: it goes after the first that brought nothing more."""
+MOST_PASSES: Final = 32
+"""Passes of the loop for which a batch gathers at most."""
+
+IDLE_PASS: Final = 0.000_02
+"""Seconds: a pass that was over sooner found nothing to do."""
 
 
 class _Request:
@@ -150,13 +153,15 @@ class Writer:
         self._ended.set()
 
     async def _gather(self) -> None:
-        """Let the loop go on as long as each pass brings more: a flush costs more than many passes."""
-        gathered = 0
+        """Let the loop go on while it has something to do: a flush costs more than many of its passes."""
+        idle = 0
         for _ in range(MOST_PASSES):
-            if len(self._gathered) == gathered:
-                return
-            gathered = len(self._gathered)
+            gathered, began = len(self._gathered), trio.current_time()
             await trio.lowlevel.cancel_shielded_checkpoint()
+            busy = len(self._gathered) > gathered or trio.current_time() - began > IDLE_PASS
+            idle = 0 if busy else idle + 1
+            if idle == 2:  # once is by chance: the loop runs tasks in one order and in the reverse
+                return
 
     async def _store(self, operations: list[Operation[Any]]) -> Done:
         if self._thread is None:

@@ -108,6 +108,7 @@ def killed_and_sound(path: Path, times: int, seed: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
+@pytest.mark.sampled(3)
 def test_killed_under_load_it_is_sound_afterwards(tmp_path, seed):
     killed_and_sound(tmp_path / "ledger.db", 1, seed)
 

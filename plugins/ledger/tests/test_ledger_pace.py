@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import trio
 
 from aexl.api import Hold, NewAgent
 from aexl.testing.factories import make_call, make_outcome, make_plan
@@ -16,6 +17,7 @@ from aexl_ledger.options import LedgerOptions
 from aexl_ledger.pace import PROBATION, QUICK_SECONDS, Pace
 from aexl_ledger.roles import LedgerAccounts
 from aexl_ledger.sqlite import SqliteDriver
+from aexl_ledger.writer import IDLE_PASS, MOST_PASSES
 
 OPTIONS = LedgerOptions(low_water=0, ballast=0)
 
@@ -131,6 +133,30 @@ async def test_a_sync_that_fails_in_the_loop_is_resolved_as_in_the_thread(ledger
             before += make_outcome().charge.amount
         agent = await LedgerAccounts(ledger).get("alice")
     assert (agent.spent, agent.reserved) == (before + make_outcome().charge.amount, 0)
+
+
+@pytest.mark.parametrize("threaded", [True, False])
+@pytest.mark.parametrize(("passes", "flushes"), [(MOST_PASSES - 4, 1), (MOST_PASSES + 4, 2)])
+async def test_a_flush_waits_for_other_work_of_the_loop_but_not_for_ever(
+    tmp_path, driver, disk, passes, flushes, threaded
+):
+    ledger = Ledger(tmp_path / "ledger.db", OPTIONS, driver=driver, threaded=threaded)
+
+    async def work_then_reserve():
+        for _ in range(passes):
+            end = time.perf_counter() + 2 * IDLE_PASS
+            while time.perf_counter() < end:
+                pass
+            await trio.lowlevel.checkpoint()
+        await ledger.reserve(make_call(), make_plan())
+
+    async with ledger.running():
+        await LedgerAccounts(ledger).create(NewAgent(name="alice", budget=None))
+        before = len(disk.waited)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ledger.reserve, make_call(), make_plan())
+            nursery.start_soon(work_then_reserve)
+        assert len(disk.waited) - before == flushes
 
 
 @pytest.mark.slow

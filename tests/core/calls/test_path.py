@@ -337,6 +337,60 @@ async def test_the_task_of_an_ended_call_runs_the_next_one():
     assert len(set(tasks)) == 1
 
 
+async def test_the_end_of_a_call_is_not_that_of_the_next_one_in_its_task(autojump_clock):
+    setting = Setting(FakeReply(head_waits=trio.Event()), FakeReply(usage=USED))
+    async with setting.running() as path:
+        with pytest.raises(ProviderFailed, match="longer than it may"):
+            async with path.call(make_call(deadline=trio.current_time() + 3)):
+                pytest.fail("no head came")
+        await trio.testing.wait_all_tasks_blocked()
+        async with path.call(make_call(deadline=trio.current_time() + 3)) as answer:
+            assert answer.status == 200
+        await trio.sleep(10)
+        async with path.call(make_call(deadline=trio.current_time() + 3)) as answer:
+            assert answer.status == 200
+    assert [outcome.ending for _, outcome, _ in setting.book.settled] == [Ending.LOST, *[Ending.COMPLETED] * 2]
+
+
+async def test_an_interruption_that_comes_too_late_changes_neither_its_call_nor_the_next(autojump_clock):
+    verdict = Refused("quarantined", code="agent_not_ready", status=423)
+
+    class Late(FakeProvider):
+        @asynccontextmanager
+        async def open(self, call, target):
+            async with super().open(call, target) as reply:
+                yield reply
+            assert setting.path.interrupt("alice", verdict) == 1
+
+    setting = Setting()
+    setting.path.providers = {"fake": Late(FakeReply(usage=USED))}
+    async with setting.running() as path:
+        for _ in range(2):
+            async with path.call(make_call()) as answer:
+                assert answer.booked.amount == CHEAP.cost(USED)
+            await trio.testing.wait_all_tasks_blocked()
+    assert [outcome.ending for _, outcome, _ in setting.book.settled] == [Ending.COMPLETED] * 2
+
+
+async def test_a_call_that_ends_in_a_provider_with_tasks_of_its_own_costs_its_hold(autojump_clock):
+    class Busy(FakeProvider):
+        @asynccontextmanager
+        async def open(self, call, target):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(trio.sleep_forever)
+                await trio.sleep_forever()
+                yield
+
+    setting = Setting()
+    setting.path.providers = {"fake": Busy()}
+    async with setting.running() as path:
+        with pytest.raises(ProviderFailed, match="longer than it may"):
+            async with path.call(make_call(deadline=trio.current_time() + 3)):
+                pytest.fail("no head came")
+    assert setting.outcome.ending is Ending.LOST
+    assert setting.outcome.charge.estimated
+
+
 async def test_no_more_than_the_allowed_number_of_idle_tasks_is_kept(autojump_clock):
     setting = Setting(*[FakeReply(usage=USED)] * (MOST_PARKED + 2))
     async with trio.open_nursery() as host:

@@ -1,11 +1,11 @@
 """Deadlines that cost two dictionary writes where a cancel scope costs microseconds.
 
 An upstream's stream is read many times a second, and each read has a deadline that
-hardly ever comes. Here a wait only notes its deadline. One task per transport sleeps
-until the earliest deadline it knows of, and interrupts what is overdue then; it ends
-when nothing waits, so that an idle transport has no task. It is a system task of
-trio's, because a transport is made before there is a nursery it could live in; it
-never raises, and ends with the run.
+hardly ever comes; so has each call. Here a wait only notes its deadline. One task
+sleeps until the earliest deadline it knows of, and interrupts what is overdue then.
+Who has a task for that gives it to ``watch``. A transport has none, because it is made
+before there is a nursery one could live in: for it a system task of trio's is begun
+when something waits, which never raises, and ends when nothing waits any more.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Interruptible(Protocol):
 
 
 class Deadlines:
-    """The waits of one transport that have a deadline.
+    """The waits of one transport, or the calls of one host, that have a deadline.
 
     Attributes:
         waiting: What waits now, and until when on trio's clock. Write to it through
@@ -50,18 +50,27 @@ class Deadlines:
             else:
                 self._scope.deadline = at
 
+    async def watch(self) -> None:
+        """Watch until cancelled: for who has a task of its own for it, and calls this before anything is armed."""
+        self._scope = trio.CancelScope()
+        while True:
+            await self._watch_once()
+
     async def _watch(self) -> None:
         try:
             while self._earliest < math.inf:
-                assert self._scope is not None
-                with self._scope:
-                    await trio.sleep_forever()
-                self._expire(trio.current_time())
-                self._earliest = min(self.waiting.values(), default=math.inf)
-                self._scope = trio.CancelScope(deadline=self._earliest)
+                await self._watch_once()
         finally:
             self._scope = None
             self._earliest = math.inf
+
+    async def _watch_once(self) -> None:
+        assert self._scope is not None
+        with self._scope:
+            await trio.sleep_forever()
+        self._expire(trio.current_time())
+        self._earliest = min(self.waiting.values(), default=math.inf)
+        self._scope = trio.CancelScope(deadline=self._earliest)
 
     def _expire(self, now: float) -> None:
         for what in [what for what, at in self.waiting.items() if at <= now]:

@@ -225,6 +225,21 @@ async def test_no_task_is_left_when_nothing_waits(autojump_clock):
     assert trio.lowlevel.current_statistics().tasks_living == before
 
 
+async def test_a_task_that_watches_serves_until_it_is_cancelled(autojump_clock):
+    deadlines, one, other = Deadlines(), Waiter(), Waiter()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(deadlines.watch)
+        await trio.testing.wait_all_tasks_blocked()
+        before = trio.lowlevel.current_statistics().tasks_living
+        deadlines.arm(one, 5)
+        await trio.sleep(10)
+        deadlines.arm(other, 15)
+        await trio.sleep(10)
+        assert trio.lowlevel.current_statistics().tasks_living == before
+        nursery.cancel_scope.cancel()
+    assert (one.expired_at, other.expired_at) == (5, 15)
+
+
 async def test_a_hang_does_not_hold_up_others(make, post, call, clock):
     async with ScriptedServer(
         lambda request: [Action.HANG] if request.body == b"hang" else [Pause(1), response(b"ok")]
