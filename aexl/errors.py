@@ -21,8 +21,7 @@ A message is a sentence with the offending value in it, and says what to do.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 
 class AexlError(Exception):
@@ -87,8 +86,7 @@ class ProviderFailed(CallError):
         self.lasting = lasting
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong in a configuration file.
 
     ``key`` is the dotted path of the value; ``line`` counts from 1 and is ``None``

@@ -23,6 +23,7 @@ from aexl.api import (
     Collector,
     Command,
     ConfigSection,
+    ConnectorType,
     Dispatcher,
     HealthCheck,
     Host,
@@ -101,6 +102,11 @@ class Plugin:
     def aexl_snapshot_stores(self, host: Host) -> Mapping[str, Callable[[str], Awaitable[BlobStore]]]:
         """Offer places to keep snapshots, by URL scheme; the function opens and probes one."""
         return {}
+
+    @hookspec
+    def aexl_connectors(self, host: Host) -> Sequence[ConnectorType]:
+        """Offer kinds of integration; the configuration makes integrations of them, for projects on this server."""
+        return ()
 
     @hookspec
     def aexl_pipeline_steps(self, host: Host) -> Sequence[StepType]:

@@ -2,7 +2,8 @@
 
 Everything public stands in ``__all__`` here; the modules below are where it lives.
 ``aexl.api.sse`` (event streams), ``aexl.api.runners`` (what agent CLIs are asked and tell), ``aexl.api.governed``
-(what a governed program finds in its environment) and ``aexl.api.tables`` are imported by their own names.
+(what a governed program finds in its environment), ``aexl.api.openapi`` (what a plugin says of its routes),
+``aexl.api.keys``, ``aexl.api.urls`` and ``aexl.api.tables`` are imported by their own names.
 """
 
 from aexl.api.accounts import Agent, AgentChange, NewAgent, Token, Window
@@ -24,8 +25,18 @@ from aexl.api.calls import (
     Settlement,
     Standing,
 )
+from aexl.api.connectors import (
+    ActionCall,
+    ActionResult,
+    Connector,
+    ConnectorSettings,
+    ConnectorType,
+    Credential,
+    OffersConnectors,
+)
 from aexl.api.events import CallAdmitted, CallDenied, CallSettled, ConfigReloaded
-from aexl.api.handlers import Invocation, Invoked
+from aexl.api.gates import Answered, Question
+from aexl.api.handlers import BUILTIN, Invocation, Invoked, RuntimeOffer
 from aexl.api.host import Arriving, Direct, Host, OffersStores, Session, Upstream
 from aexl.api.ids import uuid7
 from aexl.api.money import Price, Rates, Tier, Usage, format_price, format_usd, parse_price, parse_usd
@@ -67,7 +78,7 @@ from aexl.api.records import (
     Target,
 )
 from aexl.api.repositories import FileEdit, Repositories, RepositoryFile, RepositorySnapshot
-from aexl.api.roles import Accounts, Control, Executions, Handlers, Journal, Logins, Models, Snapshots
+from aexl.api.roles import Accounts, Control, Executions, Gates, Handlers, Journal, Logins, Models, Snapshots
 from aexl.api.trees import FileChange, MergeConflict, MergedSnapshot
 from aexl.api.work import (
     BlobStore,
@@ -83,15 +94,19 @@ from aexl.api.work import (
 )
 
 __all__ = [
+    "BUILTIN",
     "ASGIApp",
     "ASGIReceive",
     "ASGIScope",
     "ASGISend",
     "Accounts",
+    "ActionCall",
+    "ActionResult",
     "Admission",
     "Agent",
     "AgentChange",
     "Answer",
+    "Answered",
     "Arriving",
     "Attempt",
     "Bill",
@@ -108,7 +123,11 @@ __all__ = [
     "Config",
     "ConfigReloaded",
     "ConfigSection",
+    "Connector",
+    "ConnectorSettings",
+    "ConnectorType",
     "Control",
+    "Credential",
     "Direct",
     "Dispatcher",
     "Ending",
@@ -116,6 +135,7 @@ __all__ = [
     "Executions",
     "FileChange",
     "FileEdit",
+    "Gates",
     "Handlers",
     "Headers",
     "HealthCheck",
@@ -136,6 +156,7 @@ __all__ = [
     "Named",
     "NewAgent",
     "ObjectId",
+    "OffersConnectors",
     "OffersStores",
     "Outcome",
     "Plan",
@@ -146,6 +167,7 @@ __all__ = [
     "ProcessSpec",
     "Provider",
     "ProviderType",
+    "Question",
     "Rates",
     "Receipt",
     "Reloadable",
@@ -158,6 +180,7 @@ __all__ = [
     "Reviser",
     "Runner",
     "RunnerParser",
+    "RuntimeOffer",
     "Sample",
     "Scope",
     "Service",

@@ -16,6 +16,8 @@ from aexl.errors import Refused
 if TYPE_CHECKING:
     import typer
 
+    from aexl.api.openapi import Description
+
 T_co = TypeVar("T_co", covariant=True)
 
 # ASGI's own types are open dictionaries; asgiref has no stricter ones to offer.
@@ -41,6 +43,8 @@ class Mount:
             dialect: takes the request's path and method, returns status, headers and body.
         query_key: A parameter of the query string in which a client may send its token;
             the application never sees it there.
+        describe: Returns this mount's part of the document at ``/api/v1/openapi.json``, made with
+            ``aexl.api.openapi``. Called when the document is first asked for; of mounts with the same one, once.
     """
 
     path: str
@@ -48,6 +52,7 @@ class Mount:
     auth: Literal["none", "read", "execute", "admin"]
     refuse: Callable[[Refused, str, str], tuple[int, Headers, bytes]] | None = None
     query_key: str | None = None
+    describe: Callable[[], Description] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,6 +110,14 @@ class Repositories(Protocol):
         """
         ...
 
+    async def keep(self, repository: str, snapshot: ObjectId) -> None:
+        """Keep a snapshot, and all that it was made from, for good, wherever heads point; durable when this returns.
+
+        Raises:
+            NotFound: If there is no such snapshot.
+        """
+        ...
+
     async def files(self, repository: str, snapshot: ObjectId) -> Sequence[RepositoryFile]:
         """Return a snapshot's files, by path.
 

@@ -3,7 +3,8 @@
 A role is a ``Protocol`` whose methods are ``async`` and take and return values
 that JSON can carry (records, strings, numbers, lists, mappings): in a command's
 process the host answers ``service`` with an object that speaks to the running
-server over its control socket, made from nothing but these signatures.
+server over its control socket, made from nothing but these signatures. What is
+keyword-only is for callers in the server's own process: a command cannot give it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from aexl.api.accounts import Agent, AgentChange, NewAgent, Token
-from aexl.api.handlers import Invocation, Invoked
+from aexl.api.gates import Answered, Question
+from aexl.api.handlers import Heard, Invocation, Invoked, RuntimeOffer
 from aexl.api.records import Bill, Execution, Model, Principal, Receipt, Scope, State
 from aexl.api.trees import FileChange, MergedSnapshot
 from aexl.api.work import ObjectId
@@ -291,11 +293,15 @@ class Snapshots(Protocol):
 class Handlers(Protocol):
     """A project's handlers, run from a snapshot or a folder, confined."""
 
-    async def describe(self, project: str) -> Mapping[str, object]:
+    async def describe(
+        self, project: str, repository: str | None = None, runtime: str | None = None
+    ) -> Mapping[str, object]:
         """Return what a project has: kinds, names, input schemas.
 
         Args:
             project: The id of a snapshot, or the absolute path of a folder.
+            repository: Where the snapshot is, as ``Invocation`` has it.
+            runtime: The name of the interpreter that imports it, as ``Invocation`` has it.
 
         Raises:
             NotFound: If there is no such project, or it has no entry point.
@@ -304,15 +310,54 @@ class Handlers(Protocol):
         """
         ...
 
-    async def invoke(self, invocation: Invocation) -> Invoked:
+    async def invoke(self, invocation: Invocation, *, heard: Heard | None = None) -> Invoked:
         """Run a handler to its end; what goes wrong in it is in the answer.
 
         If cancelled, everything that it started has ended.
+
+        Args:
+            heard: Is told of each record of the log as it comes; as long as it was told of none, nothing of the
+                handler has run.
 
         Raises:
             NotFound: If there is no such project.
             Unavailable: If too many runs wait for a worker already.
         """
+        ...
+
+    async def runtimes(self) -> Sequence[RuntimeOffer]:
+        """Return the interpreters that an invocation may name, the built-in one first, and what each offers."""
+        ...
+
+
+@runtime_checkable
+class Gates(Protocol):
+    """One queue of questions to people, over all plugins; the first answer counts, wherever it is given."""
+
+    async def ask(self, question: Question) -> None:
+        """Put up a question; durable when this returns.
+
+        An answer to the same question that came meanwhile stays; one to another question of this id does not.
+
+        Raises:
+            Unavailable: If it cannot be written.
+        """
+        ...
+
+    async def hear(self, question: Question) -> Answered:
+        """Wait for the answer to a question that was put up. If cancelled, the question stays."""
+        ...
+
+    async def answer(self, question: Question, answered: Answered) -> None:
+        """Answer a question that was put up.
+
+        Raises:
+            Conflict: If somebody was quicker; says who.
+        """
+        ...
+
+    async def withdraw(self, question: Question) -> None:
+        """Take a question away, if nobody has answered it."""
         ...
 
 

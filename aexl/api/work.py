@@ -16,6 +16,7 @@ from aexl.api.calls import Named
 if TYPE_CHECKING:
     from trio.abc import ReceiveChannel
 
+    from aexl.api.governed import Access
     from aexl.api.host import Host
     from aexl.api.runners import Asked, Decision, RunnerEvent, RunnerOutcome, RunnerRequest
 
@@ -88,6 +89,15 @@ class StepRun(Protocol):
         """The folder the step works in."""
         ...
 
+    @property
+    def access(self) -> Access | None:
+        """The step's way to models, under the run's budget and its own; ``None`` where nobody governs the run.
+
+        The token is for this attempt of the step, and ends with it. Whoever pays for what the step asks must be
+        its agent, and no other that the step's arguments may name.
+        """
+        ...
+
     def log(self, line: str) -> None:
         """Add a line to the step's log. Must not wait."""
         ...
@@ -97,7 +107,11 @@ class Step(Protocol):
     """A step of a pipeline, its arguments already checked."""
 
     async def run(self, run: StepRun) -> Mapping[str, object]:
-        """Do the work and return named outputs, which must be JSON values."""
+        """Do the work and return named outputs, which must be JSON values.
+
+        Raises:
+            Refused: If it was refused a call: the step is denied, and not tried again.
+        """
         ...
 
 

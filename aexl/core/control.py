@@ -34,9 +34,13 @@ MAX_REQUEST: Final = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A role's method: its parameters with their types, in order, and the type of what it returns."""
+    """A role's method: its parameters with their types, in order, what stands for those left out, and what it returns.
+
+    Keyword-only parameters are none of it: they are for callers in the host's own process.
+    """
 
     parameters: Mapping[str, object]
+    defaults: Mapping[str, object]
     result: object
 
     def order(self, arguments: tuple[object, ...], named: Mapping[str, object]) -> list[object]:
@@ -45,7 +49,7 @@ class Signature:
         Raises:
             TypeError: If one is missing, unknown or given twice.
         """
-        given = dict(zip(self.parameters, arguments, strict=False)) | dict(named)
+        given = {**self.defaults, **dict(zip(self.parameters, arguments, strict=False)), **named}
         if len(arguments) > len(self.parameters) or set(given) != set(self.parameters):
             raise TypeError(f"takes {', '.join(self.parameters) or 'nothing'}")
         return [given[name] for name in self.parameters]
@@ -61,8 +65,10 @@ def signature(role: type[object], method: str) -> Signature:
         raise AttributeError(method)
     function = inspect.getattr_static(role, method)
     hints = get_type_hints(function)
-    names = [name for name in inspect.signature(function).parameters if name != "self"]
-    return Signature({name: hints[name] for name in names}, hints["return"])
+    found = inspect.signature(function).parameters.values()
+    taken = [each for each in found if each.name != "self" and each.kind is not each.KEYWORD_ONLY]
+    defaults = {each.name: each.default for each in taken if each.default is not each.empty}
+    return Signature({each.name: hints[each.name] for each in taken}, defaults, hints["return"])
 
 
 def encode_error(error: Exception) -> dict[str, object]:

@@ -16,6 +16,7 @@ from aexl.api import (
     BlobStore,
     Call,
     ConfigReloaded,
+    ConnectorType,
     Dispatcher,
     HealthCheck,
     Mount,
@@ -57,6 +58,7 @@ HOOKS_WITH_HOST: Final = (
     "aexl_dispatcher",
     "aexl_provider_types",
     "aexl_snapshot_stores",
+    "aexl_connectors",
     "aexl_pipeline_steps",
     "aexl_runners",
     "aexl_services",
@@ -128,6 +130,10 @@ class LocalHost:
         """Return how to open a place for snapshots, by URL scheme."""
         return self.registry.stores()
 
+    def connectors(self) -> Mapping[str, ConnectorType]:
+        """Return the plugins' kinds of integration, by name."""
+        return {kind.name: kind for kind in self.registry.every("aexl_connectors", ConnectorType)}
+
     def runners(self) -> Mapping[str, Runner]:
         """Return the plugins' runners, by name."""
         return {runner.name: runner for runner in self.registry.every("aexl_runners", Runner)}
@@ -139,6 +145,10 @@ class LocalHost:
     def mounts(self) -> tuple[Mount, ...]:
         """Return what the plugins serve."""
         return self.registry.every("aexl_routes", Mount)
+
+    def described_mounts(self) -> Sequence[tuple[str, Mount]]:
+        """Return what the plugins serve, each with its plugin's name."""
+        return [(offer.plugin, offer.value) for offer in self.registry.offers("aexl_routes")]
 
     def health_checks(self) -> tuple[HealthCheck, ...]:
         """Return what ``/ready`` asks."""

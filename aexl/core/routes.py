@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import msgspec
+import trio
 
 from aexl.api import ASGIApp, ASGIReceive, ASGIScope, ASGISend, Mount, Sample
-from aexl.core import health, metrics
+from aexl.core import health, metrics, openapi
 from aexl.core.config.own import ServeSection
 from aexl.core.host import LocalHost
 from aexl.core.router import neutral_refusal, send_whole
@@ -48,7 +49,16 @@ def own_mounts(host: LocalHost, counted: Callable[[], int]) -> list[Mount]:
             return 422, _JSON, msgspec.json.encode(body)
         return 200, _JSON, msgspec.json.encode({"status": "reloaded", "digest": digest})
 
+    written: list[bytes] = []
+
+    async def described() -> tuple[int, bytes, bytes]:
+        if not written:
+            parts = await trio.to_thread.run_sync(openapi.gather, host.described_mounts())
+            written.append(msgspec.json.encode(openapi.document(host.version, parts)))
+        return 200, _JSON, written[0]
+
     return [
+        Mount(path=openapi.PATH, app=_answer("GET", described), auth="none"),
         Mount(path="/health", app=_answer("GET", alive), auth="none"),
         Mount(path="/ready", app=_answer("GET", ready), auth="none"),
         Mount(path="/metrics", app=_answer("GET", numbers), auth=host.current.section(ServeSection).metrics),

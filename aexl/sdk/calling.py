@@ -40,13 +40,17 @@ def call_handler(handler: Handler, ctx: Context, payload: Mapping[str, Any], **e
 
 def run(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Call a function; where it is one of asyncio's or trio's, run it in a loop of its own."""
-    code = getattr(fn, "__code__", None)
-    if type(fn) is FunctionType and code is not None and code.co_flags & _COROUTINE:
+    if is_async(fn):
         return run_async(fn, *args, **kwargs)
     result = fn(*args, **kwargs)
     if hasattr(result, "__await__"):
         return run_async(_awaited, result)
     return result
+
+
+def is_async(fn: Callable[..., Any]) -> bool:
+    """Return whether a function was declared with ``async def``."""
+    return type(fn) is FunctionType and bool(fn.__code__.co_flags & _COROUTINE)
 
 
 async def _awaited(thing: Awaitable[Any]) -> Any:

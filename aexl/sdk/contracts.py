@@ -9,7 +9,7 @@ from aexl.sdk.registry import get_registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from aexl.sdk.registry import Registry
@@ -35,18 +35,28 @@ def validate_contracts(registry: Registry | None = None) -> None:
     graph is free in what it takes.
 
     Raises:
-        ContractViolation: For the first that does not.
+        ContractViolation: For the first that does not, with all others.
     """
-    registry = get_registry() if registry is None else registry
+    broken = []
+    for label, fn, shape in _checked(get_registry() if registry is None else registry):
+        try:
+            check_arguments(label, fn, shape)
+        except ContractViolation as violation:
+            broken.append(str(violation))
+    if broken:
+        raise ContractViolation(broken[0], tuple(broken[1:]))
+
+
+def _checked(registry: Registry) -> Iterator[tuple[str, Callable[..., Any], str]]:
     for kind in ("tool", "agent", "flow", "router"):
         for handler in registry.of_kind(kind).values():
             if not handler.graph:
-                check_arguments(f"{kind}:{handler.name}", handler.fn, SHAPES[kind])
+                yield f"{kind}:{handler.name}", handler.fn, SHAPES[kind]
     for server in registry.mcp_servers.values():
         for handler in server.own.values():
-            check_arguments(f"mcp:{server.name}/{handler.name}", handler.fn, SHAPES["tool"])
+            yield f"mcp:{server.name}/{handler.name}", handler.fn, SHAPES["tool"]
     for route in registry.http_handlers:
-        check_arguments(f"http:{route.method} {route.path}", route.fn, SHAPES["http"])
+        yield f"http:{route.method} {route.path}", route.fn, SHAPES["http"]
 
 
 def check_router(name: str, fn: Callable[..., Any]) -> None:

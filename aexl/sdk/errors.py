@@ -17,7 +17,11 @@ class SdkError(Exception):
 
 
 class ContractViolation(SdkError):
-    """A handler is not what its kind must be."""
+    """A handler is not what its kind must be; ``others`` says the same of further ones."""
+
+    def __init__(self, message: str, others: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.others = others
 
 
 class InvalidInput(SdkError):

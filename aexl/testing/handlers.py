@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aexl.api import Handlers, Invocation, Invoked, uuid7
+from aexl.api import BUILTIN, Handlers, Invocation, Invoked, RuntimeOffer, uuid7
+from aexl.api.handlers import Heard
 from aexl.errors import NotFound
 
 Tool = Callable[[Mapping[str, Any]], Any]
@@ -43,32 +44,73 @@ class FakeHandlers:
 
     Attributes:
         invoked: What it was asked to run.
+        offers: The interpreters that it says it has.
+        broken: Why projects cannot be loaded; by what they are named by.
+        pages: HTTP handlers by ``METHOD /path``, without parameters; a function gets the request.
+        servers: MCP servers with the names of their tools.
     """
 
     def __init__(self, tools: Mapping[str, Tool] | None = None) -> None:
         self.tools = dict(tools or {})
         self.invoked: list[Invocation] = []
+        self.broken: dict[str, str] = {}
+        self.pages: dict[str, Tool] = {}
+        self.servers: dict[str, Sequence[str]] = {}
+        self.offers: list[RuntimeOffer] = [
+            RuntimeOffer(name=BUILTIN, python="3.11.2", sdk="1.0", runtime="1.0", distributions={"aexl": "1.0"})
+        ]
 
-    async def describe(self, project: str) -> Mapping[str, object]:
+    async def describe(
+        self,
+        project: str,
+        repository: str | None = None,  # noqa: ARG002 - it runs what it was given, wherever that is
+        runtime: str | None = None,  # noqa: ARG002 - likewise
+    ) -> Mapping[str, object]:
         self._check(project)
         handlers = [
             {"kind": "tool", "name": name, "description": None, "input_schema": {"type": "object"}}
             for name in sorted(self.tools)
         ]
-        return {"tools": sorted(self.tools), "mcp_servers": [], "handlers": handlers}
+        pages = [page.partition(" ") for page in self.pages]
+        return {
+            "tools": sorted(self.tools),
+            "http_handlers": [{"method": method, "path": path} for method, _, path in pages],
+            "mcp_servers": [{"name": name, "tools": list(tools)} for name, tools in self.servers.items()],
+            "handlers": handlers,
+        }
 
-    async def invoke(self, invocation: Invocation) -> Invoked:
+    async def invoke(self, invocation: Invocation, *, heard: Heard | None = None) -> Invoked:
         self.invoked.append(invocation)
         self._check(invocation.project)
         run = invocation.id or uuid7()
-        name = invocation.handler or ""
-        tool = self.tools.get(name)
+        if invocation.action == "describe":
+            broken = self.broken.get(invocation.project)
+            if broken is not None:
+                return _invoked(run, 500, 3, None, {"code": "INTERNAL", "message": broken})
+            return _invoked(run, 200, 0, await self.describe(invocation.project), None)
+        if heard is not None:
+            heard(_started(run))
+        name, event, tool = self._find(invocation)
         if tool is None:
             return _invoked(run, 404, 5, None, {"code": "NOT_FOUND", "message": f"Tool not found: {name}"})
         try:
-            return _invoked(run, 200, 0, tool(invocation.event), None)
+            result = tool(event)
+            status = result.get("http_status", 200) if isinstance(result, dict) else 200
+            return _invoked(run, status, 0, result, None)
         except Exception as error:
             return _invoked(run, 500, 7, None, {"code": "USER_CODE_ERROR", "message": str(error)})
+
+    async def runtimes(self) -> Sequence[RuntimeOffer]:
+        return self.offers
+
+    def _find(self, invocation: Invocation) -> tuple[str, Mapping[str, Any], Tool | None]:
+        if invocation.http is not None:
+            name = f"{invocation.http['method']} {invocation.http['path']}"
+            return name, invocation.http, self.pages.get(name)
+        if invocation.mcp is not None:
+            name = invocation.mcp["tool"]
+            return name, invocation.mcp["args"], self.tools.get(name)
+        return invocation.handler or "", invocation.event, self.tools.get(invocation.handler or "")
 
     def _check(self, project: str) -> None:
         if not Path(project).is_dir() and len(project) != 64:
@@ -76,8 +118,13 @@ class FakeHandlers:
 
 
 def _invoked(run: str, status: int, ending: int, result: object, error: Mapping[str, str] | None) -> Invoked:
-    answer = {"ok": error is None, "result": result, "error": error, "meta": {"request_id": run, "logs": []}}
+    meta = {"request_id": run, "logs": [_started(run)]}
+    answer = {"ok": error is None, "result": result, "error": error, "meta": meta}
     return Invoked(id=run, ok=error is None, status=status, exit=ending, result=result, answer=answer)
+
+
+def _started(run: str) -> Mapping[str, object]:
+    return {"event": "runner.start", "level": "INFO", "request_id": run, "fields": {}}
 
 
 def fake_numbers() -> FakeHandlers:
@@ -109,6 +156,14 @@ class HandlersConformance:
         assert (ran.ok, ran.status, ran.exit, ran.result, ran.id) == (True, 200, 0, {"sum": 3}, "mine")
         assert ran.answer["meta"]["request_id"] == "mine"
 
+    async def test_a_listener_hears_the_log_of_its_run(self, handlers: Handlers, project: str) -> None:
+        records: list[Mapping[str, object]] = []
+        asked = Invocation(project=project, kind="tool", handler="add", event={"a": 2}, id="mine")
+        ran = await handlers.invoke(asked, heard=records.append)
+        assert records
+        assert [each["event"] for each in records] == [each["event"] for each in ran.answer["meta"]["logs"]]
+        assert all(each["request_id"] == "mine" for each in records)
+
     async def test_an_invocation_without_an_id_has_a_fresh_one(self, handlers: Handlers, project: str) -> None:
         asked = Invocation(project=project, kind="tool", handler="add", event={"a": 2})
         first, second = await handlers.invoke(asked), await handlers.invoke(asked)
@@ -131,3 +186,10 @@ class HandlersConformance:
         for work in asked:
             with pytest.raises(NotFound):
                 await work
+
+    async def test_the_built_in_interpreter_is_the_first_that_is_offered(self, handlers: Handlers) -> None:
+        offered = await handlers.runtimes()
+        assert offered[0].name == BUILTIN
+        assert offered[0].python.startswith("3.")
+        assert "aexl" in offered[0].distributions
+        assert len({each.name for each in offered}) == len(offered)

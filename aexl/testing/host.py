@@ -10,7 +10,7 @@ from typing import TypeVar
 import httpx
 import msgspec
 
-from aexl.api import Answer, BlobStore, Call, Host, Process, ProcessSpec, Runner, StepType, Upstream
+from aexl.api import Answer, BlobStore, Call, ConnectorType, Host, Process, ProcessSpec, Runner, StepType, Upstream
 from aexl.errors import Refused
 
 T = TypeVar("T")
@@ -49,7 +49,8 @@ class FakeHost:
         interrupted: Agents and verdicts of ``interrupt``.
         upstream: The transport that ``transport`` answers with; ``httpx.ASGITransport``
             or ``httpx.MockTransport`` over a scripted server will do.
-        offered_runners: What ``runners`` answers, by name; ``offered_step_types`` and ``offered_stores`` likewise.
+        offered_runners: What ``runners`` answers, by name; ``offered_step_types``, ``offered_stores`` and
+            ``offered_connectors`` likewise.
     """
 
     def __init__(self, data_dir: Path, *, config: FakeConfig | None = None) -> None:
@@ -65,6 +66,7 @@ class FakeHost:
         self.offered_runners: dict[str, Runner] = {}
         self.offered_step_types: dict[str, StepType] = {}
         self.offered_stores: dict[str, Callable[[str], Awaitable[BlobStore]]] = {}
+        self.offered_connectors: dict[str, ConnectorType] = {}
 
     def service(self, role: type[T]) -> T | None:
         return self.services.get(role)  # type: ignore[return-value]  # a test puts in what plays the role
@@ -74,6 +76,9 @@ class FakeHost:
 
     def stores(self) -> Mapping[str, Callable[[str], Awaitable[BlobStore]]]:
         return self.offered_stores
+
+    def connectors(self) -> Mapping[str, ConnectorType]:
+        return self.offered_connectors
 
     def step_types(self) -> Mapping[str, StepType]:
         return self.offered_step_types

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
@@ -52,6 +52,14 @@ KEYS: Final = {
     "GROQ_API_KEY": "gsk-machine-groq",
 }
 """What the machine's owner has in the environment, beside the key that the configuration names."""
+
+
+def sample(parameters: Iterable[Any], *kept: str) -> list[Any]:
+    """Leave some CLIs of a promise in `make test`, where others keep what these do not; `make test-long` has them all."""
+    return [
+        each if each.values[0] in kept else pytest.param(*each.values, marks=[*each.marks, pytest.mark.long])
+        for each in parameters
+    ]
 
 
 def needs(cli: str) -> pytest.MarkDecorator:

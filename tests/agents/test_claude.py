@@ -65,6 +65,7 @@ def test_it_stops_when_the_budget_is_spent_and_says_why(desk: Desk, model: Agent
     assert desk.spent() == answer_cost() * 4
 
 
+@pytest.mark.long  # llm keeps the same promise in `make test`
 def test_a_policy_denies_it_with_one_request(desk: Desk, model: AgentModel) -> None:
     desk.agent("alice", "5", "--no-tools")
     code, report = ask(desk)
@@ -74,6 +75,7 @@ def test_a_policy_denies_it_with_one_request(desk: Desk, model: AgentModel) -> N
     assert (model.paths(), desk.states()) == ([], ["denied"])
 
 
+@pytest.mark.long  # codex keeps the same promise in `make test`
 def test_a_paused_agent_is_told_so_with_one_request(desk: Desk, model: AgentModel) -> None:
     desk.agent()
     desk.run("agent", "pause", "alice")

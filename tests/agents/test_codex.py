@@ -31,7 +31,7 @@ def failure(done: subprocess.CompletedProcess[str]) -> str:
     return str(last["error"]["message"])
 
 
-@pytest.mark.parametrize("name", ["gpt-5.5", "gpt-6-sol"])
+@pytest.mark.parametrize("name", ["gpt-5.5", pytest.param("gpt-6-sol", marks=pytest.mark.long)])
 def test_a_run_with_tools_works_and_is_all_in_the_ledger_under_its_label(
     desk: Desk, model: AgentModel, name: str
 ) -> None:
@@ -64,6 +64,7 @@ def test_neither_it_nor_its_tools_see_a_key_of_the_machine(desk: Desk, model: Ag
     assert not [value for value in (*KEYS.values(), desk.environ["UPSTREAM_KEY"]) if value in seen]
 
 
+@pytest.mark.long  # claude keeps the same promise in `make test`
 def test_it_stops_when_the_budget_is_spent_and_says_why(desk: Desk, model: AgentModel) -> None:
     desk.agent("alice", "0.29")
     model.commands = ["true"] * 20
@@ -78,9 +79,9 @@ def test_it_stops_when_the_budget_is_spent_and_says_why(desk: Desk, model: Agent
 @pytest.mark.parametrize(
     ("options", "state", "sentence"),
     [
-        (("--no-tools",), "ready", "This agent may not use tools"),
+        pytest.param(("--no-tools",), "ready", "This agent may not use tools", marks=pytest.mark.long),
         ((), "paused", "paused"),
-        (("--models", "claude-*"), "ready", "gpt-5.5"),
+        pytest.param(("--models", "claude-*"), "ready", "gpt-5.5", marks=pytest.mark.long),
     ],
 )
 def test_a_denial_reaches_it_with_one_request(
@@ -95,6 +96,7 @@ def test_a_denial_reaches_it_with_one_request(
     assert (model.paths(), desk.states()) == ([], ["denied"])
 
 
+@pytest.mark.long  # claude keeps the same promise in `make test`
 def test_an_unknown_model_is_named_with_one_request(desk: Desk, model: AgentModel) -> None:
     desk.agent()
     done = desk.govern(*CODEX, "-m", "gpt-none-9", "Do it.")
@@ -103,6 +105,7 @@ def test_an_unknown_model_is_named_with_one_request(desk: Desk, model: AgentMode
     assert (model.paths(), desk.states()) == ([], ["denied"])
 
 
+@pytest.mark.long  # claude keeps the same promise in `make test`
 def test_a_verdict_in_the_middle_of_a_stream_ends_it(desk: Desk, model: AgentModel) -> None:
     desk.agent()
     model.hold.clear()
@@ -137,6 +140,7 @@ def test_its_built_in_provider_goes_on_without_a_websocket(desk: Desk, model: Ag
     assert done.stderr.count("failed to connect to Responses WebSocket") == 1
 
 
+@pytest.mark.long  # claude keeps the same promise in `make test`
 def test_sigterm_ends_it_and_its_tools_and_settles(desk: Desk, model: AgentModel) -> None:
     """Codex itself leaves its tools behind when it gets this signal."""
     desk.agent()

@@ -29,7 +29,8 @@ CLIS: Final = [
     *(pytest.param(cli, marks=[needs(cli), pytest.mark.long]) for cli in ("codex", "gemini")),
 ]
 EVERYWHERE: Final = [
-    *(pytest.param(cli, "--project", marks=needs(cli)) for cli in COMMANDS),
+    pytest.param("claude", "--project", marks=needs("claude")),
+    *(pytest.param(cli, "--project", marks=[needs(cli), pytest.mark.long]) for cli in ("codex", "gemini")),
     *(pytest.param(cli, "--user", marks=[needs(cli), pytest.mark.long]) for cli in COMMANDS),
 ]
 

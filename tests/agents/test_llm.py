@@ -23,6 +23,7 @@ def test_it_streams_an_answer_and_is_billed(desk: Desk, model: AgentModel) -> No
     assert desk.spent() == answer_cost()
 
 
+@pytest.mark.long  # claude keeps the same promise in `make test`
 def test_a_spent_budget_reaches_it_with_one_request(desk: Desk, model: AgentModel) -> None:
     desk.agent("alice", "0.01")
     done = desk.govern(*LLM)

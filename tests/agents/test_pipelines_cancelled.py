@@ -56,6 +56,7 @@ STATES: Final = {
 }
 
 TWO: Final = {"parallel branches", "parallel items"}
+SAMPLED: Final = [each if each in TWO else pytest.param(each, marks=pytest.mark.long) for each in STATES]
 
 
 def having(place: str, text: str) -> list[int]:
@@ -125,7 +126,7 @@ def stubborn(tmp_path: Path) -> Stubborn:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("state", SAMPLED)
 def test_an_interrupt_ends_everything_within_a_second(stubborn: Stubborn, state: str, number: int) -> None:
     stubborn.write(STATES[state])
     with stubborn.run() as process:
@@ -140,9 +141,7 @@ def test_an_interrupt_ends_everything_within_a_second(stubborn: Stubborn, state:
 
 
 @pytest.mark.parametrize(("head", "options", "code"), [("", ("--timeout", "2"), 6), ("budget: {time: 2s}\n", (), 7)])
-@pytest.mark.parametrize(
-    "state", [each if each in TWO else pytest.param(each, marks=pytest.mark.long) for each in STATES]
-)
+@pytest.mark.parametrize("state", SAMPLED)
 def test_out_of_time_everything_ends_within_a_second(
     stubborn: Stubborn, state: str, head: str, options: tuple[str, ...], code: int
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 from decimal import Decimal
 from typing import Any
@@ -148,6 +149,24 @@ def test_govern_starts_a_server_where_none_runs(desk: Desk) -> None:
         assert (code, summary["booked_usd"]) == (0, 0.150375)
     finally:
         desk.run("daemon", "stop")
+
+
+def test_a_connection_that_nobody_accepts_ends_its_step_in_the_time_that_its_provider_has(desk: Desk) -> None:
+    desk.agent()
+    with socket.socket() as silent, socket.socket() as first, socket.socket() as second:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(0)
+        for fill in (first, second):  # a full backlog: further connects get no answer
+            fill.setblocking(False)
+            fill.connect_ex(silent.getsockname())
+        own = f"{{base_url: http://127.0.0.1:{silent.getsockname()[1]}/v1, connect_timeout_seconds: 1.5}}"
+        write(desk, HEAD + f"pipeline:\n  - {{id: a, prompt: a}}\n  - {{id: b, prompt: b, provider: {own}}}\n")
+        code, summary, lines = run(desk, "--budget", "1")
+    ended = {line["step"]: line for line in lines if line["type"] == "step_ended"}
+    assert (code, ended["a"]["status"], ended["b"]["status"]) == (1, "completed", "failed")
+    assert "could not be reached" in ended["b"]["error"]["message"]
+    assert 1.5 <= ended["b"]["duration"] < 5  # and not the ten seconds that count where nothing is said
+    assert Decimal(str(summary["booked_usd"])) == answer_cost()
 
 
 def test_without_governing_the_machines_own_login_is_used(desk: Desk) -> None:

@@ -61,7 +61,9 @@ def commands(model: AgentModel) -> None:
 
 
 @needs("claude")
-@pytest.mark.parametrize(("extra", "asked"), [("", CHAT), (BY_RESPONSES, RESPONSES)])
+@pytest.mark.parametrize(
+    ("extra", "asked"), [("", CHAT), pytest.param(BY_RESPONSES, RESPONSES, marks=pytest.mark.long)]
+)
 @pytest.mark.usefixtures("commands")
 def test_claude_code_works_on_a_model_of_openai(desk: Desk, model: AgentModel, extra: str, asked: str) -> None:
     configured(desk, extra)
@@ -73,7 +75,7 @@ def test_claude_code_works_on_a_model_of_openai(desk: Desk, model: AgentModel, e
 
 
 @needs("codex")
-@pytest.mark.parametrize("name", ["gpt-5.5", "gpt-6-sol"])
+@pytest.mark.parametrize("name", ["gpt-5.5", pytest.param("gpt-6-sol", marks=pytest.mark.long)])
 @pytest.mark.usefixtures("commands")
 def test_codex_works_on_a_server_that_has_chat_completions_alone(desk: Desk, model: AgentModel, name: str) -> None:
     configured(desk, CHAT_ONLY)
@@ -95,7 +97,9 @@ def test_codex_works_on_claude(desk: Desk, model: AgentModel) -> None:
 
 
 @needs("gemini")
-@pytest.mark.parametrize(("name", "asked"), [("gpt-5.5", CHAT), ("claude-opus-4-8", MESSAGES)])
+@pytest.mark.parametrize(
+    ("name", "asked"), [("gpt-5.5", CHAT), pytest.param("claude-opus-4-8", MESSAGES, marks=pytest.mark.long)]
+)
 @pytest.mark.usefixtures("commands")
 def test_gemini_cli_works_on_models_of_others(desk: Desk, model: AgentModel, name: str, asked: str) -> None:
     settings = Path(desk.environ["HOME"], ".gemini", "settings.json")

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 import trio
 
-from aexl.api import Accounts, AgentChange, Control, Limits, NewAgent
+from aexl.api import Accounts, AgentChange, Control, Handlers, Invocation, Limits, NewAgent
 from aexl.core.control import ControlApp, ControlClient, decode_error, encode_error
 from aexl.core.home import SOCKET_NAME
 from aexl.core.http.limits import ServerLimits
@@ -17,6 +17,7 @@ from aexl.core.http.server import Server
 from aexl.core.http.unix import open_unix_listener
 from aexl.errors import AexlError, ConfigError, Conflict, NotFound, Problem, Refused, Unavailable
 from aexl.testing.accounts import FakeAccounts
+from aexl.testing.handlers import fake_numbers
 
 
 @asynccontextmanager
@@ -52,6 +53,23 @@ async def test_named_arguments_work_like_positional_ones(home):
         assert token.startswith("aexl_")
         with pytest.raises(TypeError, match="takes agent, scope"):
             await remote.mint("a", colour="red")
+
+
+async def test_what_is_left_out_has_its_default(home):
+    handlers = fake_numbers()
+    async with served(home, {Handlers: handlers}) as client:
+        remote = client.service(Handlers)
+        assert await remote.describe(str(home)) == await handlers.describe(str(home))
+        assert await remote.describe("0" * 64, runtime="py312") == await handlers.describe("0" * 64)
+
+
+async def test_a_keyword_only_parameter_stays_in_the_process(home):
+    async with served(home, {Handlers: fake_numbers()}) as client:
+        remote = client.service(Handlers)
+        asked = Invocation(project=str(home), kind="tool", handler="add", event={"a": 1})
+        assert (await remote.invoke(asked)).result == {"sum": 2}
+        with pytest.raises(TypeError, match="takes invocation"):
+            await remote.invoke(asked, heard=None)
 
 
 async def test_an_error_arrives_as_the_error_it_was(home):

@@ -78,6 +78,16 @@ def test_a_handler_that_takes_one_argument_is_a_violation(declare, message):
     assert str(caught.value) == message
 
 
+def test_all_violations_are_told_with_the_first():
+    tool("x")(lambda ctx: None)
+    tool("fine")(lambda ctx, payload: None)
+    agent("y")(lambda: None)
+    with pytest.raises(ContractViolation) as caught:
+        validate_contracts()
+    assert str(caught.value) == "tool:x must accept at least 2 args (ctx, input). Got: (ctx)"
+    assert caught.value.others == ("agent:y must accept at least 2 args (ctx, state/payload). Got: ()",)
+
+
 def test_a_router_that_takes_one_argument_is_refused_when_it_is_declared():
     with pytest.raises(ContractViolation) as caught:
         router("x")(lambda ctx: None)

@@ -26,7 +26,7 @@ OWN_COMMANDS: Final[Mapping[str, Command]] = {
         "config": "Show and change the configuration.",
         "daemon": "Run the server in the background.",
         "doctor": "Look for what is wrong, and say what to do.",
-        "init": "Make the home folder and a first configuration.",
+        "init": "Make the home folder and a first configuration, or a project.",
         "metrics": "Show the running server's numbers.",
         "plugin": "Install, check and switch plugins; begin one.",
         "run": "Run a program under an agent's budget.",

@@ -11,6 +11,7 @@ import typer
 from aexl.api import Session
 from aexl.core.config.editing import replace_file
 from aexl.core.home import FILE_NAME, FOLDERS, make_home
+from aexl.errors import Invalid
 
 app = typer.Typer()
 
@@ -48,14 +49,30 @@ api_key_env = "ANTHROPIC_API_KEY"
 """
 
 
-@app.command(epilog="Example: AEXL_HOME=/srv/aexl aexl init")
-def init(ctx: typer.Context) -> None:
+@app.command(epilog="Examples: AEXL_HOME=/srv/aexl aexl init  ·  aexl init --project shop")
+def init(
+    ctx: typer.Context,
+    folder: Path | None = typer.Argument(
+        None, help="With --project: the folder; this one by default.", metavar="[DIR]"
+    ),
+    project: bool = typer.Option(False, "--project", help="Make a project with handlers instead, and begin snapshots."),
+) -> None:
     """Make the home folder and a first configuration. What is there already stays.
 
     Never asks anything: provider keys come from the environment or from .env in the home.
     """
     session: Session = ctx.obj
     home = session.home
+    if project:
+        from aexl.core.cli.init_project import begin_project
+
+        return begin_project(ctx, folder or Path(), home)
+    if folder is not None:
+        raise Invalid(f"a folder is for 'aexl init --project {folder}'; the home is named by AEXL_HOME: {home}")
+    return _make_home(home)
+
+
+def _make_home(home: Path) -> None:
     make_home(home)
     home.chmod(0o700)
     for folder in FOLDERS:

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from aexl.api.openapi import Description
+
 Verify = Callable[[], Mapping[str, object]]
 """Verifies the ledger, blocking; returns ``ok``, ``events``, ``first_bad`` and ``detail``."""
 
@@ -69,10 +71,16 @@ def mounts(host: Host, hub: ActivityHub, verify: Verify) -> Sequence[Mount]:
         verify: Called in a thread, once at a time.
     """
     return (
-        Mount(path=EXECUTIONS, app=Lazy(functools.partial(_executions_app, host)), auth="read"),
+        Mount(path=EXECUTIONS, app=Lazy(functools.partial(_executions_app, host)), auth="read", describe=_describe),
         Mount(path=ACTIVITY, app=Activity(host, hub), auth="admin"),
         Mount(path=REPLAY, app=Lazy(functools.partial(_replay_app, verify)), auth="admin"),
     )
+
+
+def _describe() -> Description:
+    from aexl_ledger.describing import describe_executions
+
+    return describe_executions(MOST, _USUAL)
 
 
 class Lazy:
@@ -104,6 +112,7 @@ def _executions_app(host: Host) -> ASGIApp:
 
     return Starlette(
         routes=[Route(EXECUTIONS, _answering(listed)), Route(EXECUTIONS + "/{id:path}", _answering(one))],
+        exception_handlers={404: _no_such_path, 405: _no_such_method},
     )
 
 
@@ -166,6 +175,16 @@ def _json(value: object, status: int = 200) -> Response:
     from starlette.responses import Response
 
     return Response(msgspec.json.encode(value), status, media_type="application/json")
+
+
+async def _no_such_path(request: Request, error: Exception) -> Response:  # noqa: ARG001 - the library's interface
+    return _error(404, "not_found", f"there is nothing at {request.url.path}")
+
+
+async def _no_such_method(request: Request, error: Exception) -> Response:
+    answer = _error(405, "method_not_allowed", f"{request.method} means nothing here")
+    answer.headers.update(getattr(error, "headers", None) or {})
+    return answer
 
 
 def _error(status: int, code: str, message: str) -> Response:

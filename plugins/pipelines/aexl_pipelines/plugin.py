@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
-from aexl.api import Command, ConfigSection, Host, Mount, Runner
+from aexl.api import Command, ConfigSection, Gates, Host, Mount, Runner, Service
 from aexl.hookspecs import Plugin, hookimpl
 
 if TYPE_CHECKING:
@@ -40,6 +40,12 @@ class PipelinesPlugin(Plugin):
     def aexl_commands(self) -> Sequence[Command]:
         summary = "Chains of steps around agents: write, check, show and draw them."
         return [Command(name="pipeline", summary=summary, load=_load_commands)]
+
+    @hookimpl
+    def aexl_services(self, host: Host) -> Sequence[Service[object]]:
+        from aexl_pipelines.gates.service import GateService
+
+        return [Service(role=Gates, instance=GateService(host.data_dir))]
 
     @hookimpl
     def aexl_routes(self, host: Host) -> Sequence[Mount]:

@@ -19,6 +19,7 @@ from aexl.testing.session import FakeSession, run_command
 from aexl.testing.snapshots import FakeSnapshots
 from aexl_pipelines.cli.app import app
 from aexl_pipelines.cli.fetching import LARGEST, Fetcher
+from aexl_pipelines.cli.root import MODULES
 from aexl_pipelines.cli.start import read_templates
 
 FILES = Path(__file__).parent / "language" / "files"
@@ -261,3 +262,41 @@ def test_the_installed_program_has_the_command(tmp_path):
     wrong = run_it("validate", "-p", str(FILES / "wrong/twelve.yaml"))
     assert (wrong.returncode, wrong.stderr.count("\n")) == (3, 13)
     assert "Traceback" not in wrong.stderr
+
+
+SHOWN = """
+import sys
+from aexl.core.cli.main import run
+for words in sys.argv[1].split(","):
+    sys.argv = ["aexl", "pipeline", *words.split()]
+    try:
+        run()
+    except SystemExit as end:
+        assert not end.code, (words, end.code)
+    heavy = [name for name in ("trio", "httpx", "apsw", "aexl.core.surroundings") if name in sys.modules]
+    assert not heavy, (words, heavy)
+"""
+
+
+@pytest.mark.slow
+def test_commands_that_only_read_files_start_no_loop_and_ask_no_plugin(folder, tmp_path):
+    shutil.copy(FILES.parent.parent.parent / "aexl_pipelines" / "templates" / "starter.yaml", folder / ".aexl.yaml")
+    environ = {**os.environ, "AEXL_HOME": str(tmp_path / "home")}
+    words = "gates,runs,init --list,validate,show,graph,list,spec core,hook status"
+    done = subprocess.run(
+        [sys.executable, "-c", SHOWN, words], env=environ, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_command_imports_its_own_module_and_the_help_names_all_in_the_order_of_use(run):
+    script = (
+        "import sys; from typer.main import get_group; from aexl_pipelines.cli.app import app; group = get_group(app);"
+        "group.get_command(None, 'gates'); print(*[n for n in sys.modules if n.startswith('aexl_pipelines.cli.')])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == {f"aexl_pipelines.cli.{name}" for name in ("app", "root", "gates")}
+    said = run("--help").out
+    places = [said.index(f"│ {name} ") for name in MODULES]
+    assert places == sorted(places)
+    assert run("nosuch").code == 2

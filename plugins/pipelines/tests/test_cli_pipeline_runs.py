@@ -92,8 +92,8 @@ def test_a_run_in_json_is_a_line_for_each_record_and_a_summary(run):
         (["--input", "level=x"], 2, "type integer"),
         (["--input", "levle=1"], 2, "level"),
         (["--runner", "nobody"], 2, "no runner 'nobody'"),
-        (["--name", "nobody"], 4, "no pipeline 'nobody'"),
-        (["-p", "nobody.yaml"], 4, "nobody.yaml"),
+        (["--name", "nobody"], 2, "no pipeline 'nobody'"),
+        (["-p", "nobody.yaml"], 2, "nobody.yaml"),
         (["--budget", "-1"], 2, "--budget"),
     ],
 )
@@ -129,9 +129,12 @@ def test_a_rejected_run_goes_on_and_nothing_is_done_twice(run, folder):
     assert [(each["state"], each["steps"]) for each in listed] == [("completed", 5)]
     assert run("resume", "last", "--from", "b", "--on-gate", "approve").code == 0
     assert (folder / "ran").read_text() == "stub response\n" * 2
+    again = run("resume", "last")
+    assert (again.code, "has completed; --from STEP" in again.err) == (0, True)
+    assert run("resume", "last", "-q").err == ""
     done = run("resume", "last", "--from", "nothing")
-    assert (done.code, "a, b, c, d" in done.err) == (4, True)
-    assert run("resume", "nobody").code == 4
+    assert (done.code, "a, b, c, d" in done.err) == (2, True)
+    assert run("resume", "nobody").code == 2
 
 
 def test_a_fork_may_have_another_prompt_and_another_pipeline(run, folder):

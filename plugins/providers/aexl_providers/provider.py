@@ -10,9 +10,9 @@ from typing import Final, Literal
 import httpx
 
 from aexl.api import Call, Direct, Host, Surface, Target, Upstream
+from aexl.api.keys import find_key
 from aexl.errors import ConfigError, Invalid, Problem, ProviderFailed
 from aexl_providers.exchange import Exchange, Through
-from aexl_providers.keys import find_key
 from aexl_providers.requests import Outgoing, RequestBuilder
 from aexl_providers.table import ProviderTable, read_table
 

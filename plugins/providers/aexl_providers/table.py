@@ -6,11 +6,11 @@ import difflib
 import re
 from collections.abc import Mapping
 from typing import Annotated, Final
-from urllib.parse import urlsplit
 
 import msgspec
 
 from aexl.api import Upstream
+from aexl.api.urls import base_url_problem
 from aexl.errors import ConfigError, Problem
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86400)]
@@ -118,23 +118,8 @@ def _problem(name: str, message: str) -> Problem:
 
 
 def _check_url(name: str, url: str) -> list[Problem]:
-    if not url:
-        return []
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - reading it checks it
-    except ValueError as error:
-        return [Problem(key=f"providers.{name}.base_url", message=f"{url!r} is not a URL: {error}")]
-    wrong = ""
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        wrong = "must begin with http:// or https:// and name a host"
-    elif parts.username is not None or parts.password is not None:
-        wrong = "must not have a user or password in it; keys come from api_key_env"
-    elif parts.query or parts.fragment or url.endswith(("?", "#")):
-        wrong = "must not have a query or a fragment"
-    elif any(character.isspace() or not character.isprintable() for character in url):
-        wrong = "must not have blanks"
-    return [Problem(key=f"providers.{name}.base_url", message=f"{wrong}: {url!r}")] if wrong else []
+    wrong = base_url_problem(url) if url else ""
+    return [Problem(key=f"providers.{name}.base_url", message=wrong)] if wrong else []
 
 
 def _check_key(name: str, variable: str) -> list[Problem]:

@@ -10,13 +10,14 @@ from typing import Annotated, Any
 
 import typer
 
-from aexl.api import Handlers, Host, Invocation, Session
+from aexl.api import Handlers, Host, Invocation, Invoked, Session
 from aexl.errors import Invalid, Unavailable
 from aexl_runtime.flags import Flags
 from aexl_runtime.protocol.envelopes import Answer
 from aexl_runtime.protocol.failures import Failed
 from aexl_runtime.protocol.requests import MAX_REQUEST, Request, parse_request
-from aexl_runtime.settings import CACHE_NAME, RuntimeConfig, SandboxConfig
+from aexl_runtime.sandbox.probing import CACHE_NAME
+from aexl_runtime.settings import RuntimeConfig, SandboxConfig
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Run the handlers of a project, confined.")
 
@@ -35,6 +36,7 @@ TraceId = Annotated[str, typer.Option("--trace-id", help="The trace it belongs t
 Agent = Annotated[str, typer.Option(help="Who pays for the models that it asks.")]
 Pretty = Annotated[bool, typer.Option("--pretty", help="More than one line.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Tracebacks in errors.")]
+Runtime = Annotated[str, typer.Option(help="The interpreter, as 'aexl runtime list' shows it; the built-in one.")]
 Unsandboxed = Annotated[
     bool, typer.Option("--allow-unsandboxed", help="Run even where the sandbox cannot hold what is required.")
 ]
@@ -47,6 +49,7 @@ def describe(
     timeout_ms: Milliseconds = 30_000,
     request_id: RequestId = "",
     trace_id: TraceId = "",
+    runtime: Runtime = "",
     pretty: Pretty = False,
     debug: Debug = False,
     allow_unsandboxed: Unsandboxed = False,
@@ -56,7 +59,7 @@ def describe(
     Example: aexl runtime describe ./project
     """
     flags = _flags("describe", timeout_ms, request_id=request_id, trace_id=trace_id)
-    _finish(_run(context.obj, project, flags, "", debug, allow_unsandboxed), pretty)
+    _finish(_run(context.obj, project, flags, "", runtime, debug, allow_unsandboxed), pretty)
 
 
 @app.command()
@@ -73,6 +76,7 @@ def invoke(
     request_id: RequestId = "",
     trace_id: TraceId = "",
     agent: Agent = "",
+    runtime: Runtime = "",
     pretty: Pretty = False,
     debug: Debug = False,
     allow_unsandboxed: Unsandboxed = False,
@@ -87,7 +91,7 @@ def invoke(
     if kind:
         texts = {"kind": kind, "handler": handler, "event": event, "http": http, "mcp": mcp, "ctx": ctx}
         flags = _flags("invoke", timeout_ms, request_id=request_id, trace_id=trace_id, **texts)
-    _finish(_run(context.obj, project, flags, agent, debug, allow_unsandboxed), pretty)
+    _finish(_run(context.obj, project, flags, agent, runtime, debug, allow_unsandboxed), pretty)
 
 
 @app.command()
@@ -101,6 +105,7 @@ def execute(
     request_id: RequestId = "",
     trace_id: TraceId = "",
     agent: Agent = "",
+    runtime: Runtime = "",
     pretty: Pretty = False,
     debug: Debug = False,
     allow_unsandboxed: Unsandboxed = False,
@@ -111,7 +116,7 @@ def execute(
     """
     texts = {"handler": handler, "event": event, "ctx": ctx}
     flags = _flags("execute", timeout_ms, request_id=request_id, trace_id=trace_id, **texts)
-    _finish(_run(context.obj, project, flags, agent, debug, allow_unsandboxed), pretty)
+    _finish(_run(context.obj, project, flags, agent, runtime, debug, allow_unsandboxed), pretty)
 
 
 @app.command()
@@ -125,8 +130,8 @@ def mcp(
 
     Example: aexl runtime mcp ./project --server support
     """
+    from aexl.api.mcp import McpSession
     from aexl_runtime.mcp.serving import own_streams, serve_stdio
-    from aexl_runtime.mcp.session import McpSession
 
     session: Session = context.obj
     where = _where(project)
@@ -136,10 +141,14 @@ def mcp(
         handlers = host.service(Handlers)
         if handlers is None:
             raise Unavailable("nobody runs handlers here; see 'aexl doctor'")
-        described = await handlers.describe(where)
-        spoken = McpSession(
-            handlers.invoke, where, described, server=server or None, agent=agent or None, version=host.version
-        )
+        repository = _repository(where)
+        described = await handlers.describe(where, repository)
+
+        async def call(asked: Mapping[str, Any]) -> Invoked:
+            invocation = Invocation(project=where, repository=repository, kind="mcp", mcp=asked, agent=agent or None)
+            return await handlers.invoke(invocation)
+
+        spoken = McpSession(call, described, server=server or None, version=host.version)
         await serve_stdio(spoken, reading, writing)
 
     session.run(work)
@@ -157,8 +166,13 @@ def _where(project: str) -> str:
     return os.path.realpath(project or os.environ.get("EP_FILES_ROOT") or ".")
 
 
+def _repository(where: str) -> str | None:
+    """Return where a snapshot is looked for first: the project that we are in."""
+    return None if Path(where).is_absolute() else str(Path.cwd())
+
+
 def _run(
-    session: Session, project: str, flags: Flags | None, agent: str, debug: bool, unsandboxed: bool
+    session: Session, project: str, flags: Flags | None, agent: str, runtime: str, debug: bool, unsandboxed: bool
 ) -> tuple[int, dict[str, Any]]:
     """Return exit status and answer: by the running server, or for a folder by this process alone."""
     where = _where(project)
@@ -167,11 +181,11 @@ def _run(
     except Failed as failed:
         answer = Answer(request_id="unknown", failure=failed.failure)
         return answer.exit, answer.json(debug=debug)
-    if Path(where).is_dir() and (unsandboxed or session.running() is None) and not agent:
+    if Path(where).is_dir() and (unsandboxed or session.running() is None) and not (agent or runtime):
         return _run_here(session, where, request, debug=debug, unsandboxed=unsandboxed)
     if unsandboxed:
         raise Invalid("--allow-unsandboxed is for folders; a server's sandbox is configured under [sandbox]")
-    invocation = _invocation(where, request, agent, debug=debug)
+    invocation = _invocation(where, request, agent, runtime, debug=debug)
 
     async def work(host: Host) -> tuple[int, dict[str, Any]]:
         handlers = host.service(Handlers)
@@ -206,9 +220,11 @@ def _run_here(
     return answer.exit, answer.json(debug=debug)
 
 
-def _invocation(where: str, request: Request, agent: str, *, debug: bool) -> Invocation:
+def _invocation(where: str, request: Request, agent: str, runtime: str, *, debug: bool) -> Invocation:
     return Invocation(
         project=where,
+        repository=_repository(where),
+        runtime=runtime or None,
         action=request.action,  # type: ignore[arg-type]  # one of the three, as it was checked
         kind=request.kind,
         handler=request.handler,
@@ -226,6 +242,8 @@ def _invocation(where: str, request: Request, agent: str, *, debug: bool) -> Inv
 
 
 def _read_input() -> bytes:
+    if not sys.stdin:  # it was closed by who started us
+        return b""
     if sys.stdin.isatty():
         raise Invalid("say what to run: --kind and --handler, or a request as JSON on standard input")
     return sys.stdin.buffer.read(MAX_REQUEST + 1)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aexl.errors import Unavailable
 from aexl_runtime.protocol.exchange import Exchange
@@ -15,6 +14,9 @@ from aexl_runtime.protocol.failures import fail
 from aexl_runtime.sandbox.confining import Module, confine
 from aexl_runtime.sandbox.ports import Confinement, Control, Demand, Folders, Policy
 from aexl_runtime.sandbox.probing import probe
+
+if TYPE_CHECKING:
+    from aexl_runtime.runtimes.interpreters import Interpreter
 
 SLACK: Final = 5.0
 """Seconds of the sandbox beyond the run's own, so that the run's timeout is what ends it, and is what is said."""
@@ -32,10 +34,10 @@ def policy_for(policy: Policy, *, seconds: float | None, allow_unsandboxed: bool
     """
     if allow_unsandboxed:
         weaker = {c: Demand.PREFER for c in Control if policy.demand(c) is Demand.REQUIRE}
-        policy = replace(policy, demands={**policy.demands, **weaker})
+        policy = policy._replace(demands={**policy.demands, **weaker})
     if seconds is None:
-        return replace(policy, demands={**policy.demands, Control.WALL: Demand.OFF, Control.CPU: Demand.OFF})
-    return replace(policy, wall_seconds=seconds + SLACK, cpu_seconds=min(policy.cpu_seconds, seconds) + SLACK)
+        return policy._replace(demands={**policy.demands, Control.WALL: Demand.OFF, Control.CPU: Demand.OFF})
+    return policy._replace(wall_seconds=seconds + SLACK, cpu_seconds=min(policy.cpu_seconds, seconds) + SLACK)
 
 
 def confine_worker(
@@ -44,8 +46,9 @@ def confine_worker(
     *,
     forked: bool,
     env: Mapping[str, str] | None = None,
-    cache: Path | None = None,
+    cache: str | os.PathLike[str] | None = None,
     ending_fd: int | None = None,
+    interpreter: Interpreter | None = None,
 ) -> Confinement:
     """Plan the sandbox of a worker for one project.
 
@@ -55,6 +58,7 @@ def confine_worker(
         env: Declared variables.
         cache: Where is kept what this machine can do.
         ending_fd: Where the ending is written.
+        interpreter: Of a named runtime, which runs the worker instead of ours.
 
     Raises:
         Failed: If a control that is required cannot be held here.
@@ -66,8 +70,8 @@ def confine_worker(
     try:
         return confine(
             policy,
-            None if forked else WORKER,
-            folders=Folders(readable=(root,)),
+            None if forked else WORKER if interpreter is None else interpreter.words,
+            folders=Folders(readable=(root, *(() if interpreter is None else interpreter.readable))),
             env=env,
             ending_fd=ending_fd,
             probed=probe(cache),

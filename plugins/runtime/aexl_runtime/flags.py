@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from aexl_runtime.protocol.failures import fail
 from aexl_runtime.protocol.requests import ACTIONS, KINDS, Request, read_json, request_of
@@ -59,11 +58,10 @@ With --action the flags are the request, and standard input is not read.
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flags:
+class Flags(NamedTuple):
     """What the command line says."""
 
-    texts: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = {}
     switches: frozenset[str] = frozenset()
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -23,17 +22,19 @@ def check_entry(root: str) -> None:
     Raises:
         Failed: Names the missing file.
     """
-    path = os.path.join(root, ENTRY_FILE)  # noqa: PTH118 - pathlib would double the time of a start
-    if not os.path.isfile(path):  # noqa: PTH113
+    path = os.path.join(root, ENTRY_FILE)
+    if not os.path.isfile(path):
         raise fail("entry_point", f"{ENTRY_FILE} not found at: {path}")
 
 
 def folder_id(root: str) -> str:
     """Return the SHA-256 of a folder's files: their paths and bytes in order; links count as where they lead."""
+    import hashlib  # slow to import; a worker confines itself meanwhile
+
     digest = hashlib.sha256()
     for name in sorted(_files(root, "")):
         digest.update(name.encode("utf-8", "surrogateescape") + b"\0")
-        with open(f"{root}{os.sep}{name}", "rb") as file:  # noqa: PTH123
+        with open(f"{root}{os.sep}{name}", "rb") as file:
             while piece := file.read(1024 * 1024):
                 digest.update(piece)
         digest.update(b"\0")
@@ -57,12 +58,12 @@ def read_settings(root: str) -> Mapping[str, Any]:
     Raises:
         Failed: If the file cannot be read as TOML.
     """
-    path = os.path.join(root, "aexl.toml")  # noqa: PTH118
-    if not os.path.isfile(path):  # noqa: PTH113
+    path = os.path.join(root, "aexl.toml")
+    if not os.path.isfile(path):
         return {}
     import tomllib
 
-    with open(path, "rb") as file:  # noqa: PTH123
+    with open(path, "rb") as file:
         try:
             table = tomllib.load(file).get("runtime", {})
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""What ``aexl doctor`` says of the sandbox."""
+"""What ``aexl doctor`` says of the sandbox, and of the interpreters beside the built-in one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,23 @@ import trio
 
 from aexl.api import Host
 from aexl.errors import Unavailable
-from aexl_runtime.settings import CACHE_NAME, SandboxConfig
+from aexl_runtime.settings import RuntimeTable, SandboxConfig
+
+
+async def check_runtimes(host: Host) -> str | None:
+    """Return which of ``[runtimes.<name>]`` cannot be used, and why; ``None`` if all can."""
+    return await trio.to_thread.run_sync(_check_runtimes, host)
+
+
+def _check_runtimes(host: Host) -> str | None:
+    from aexl_runtime.runtimes.interpreters import Interpreters
+    from aexl_runtime.runtimes.tables import read_tables
+
+    tables = host.current.mapping(RuntimeTable)
+    if not tables:
+        return None
+    found = Interpreters(host.data_dir, read_tables(tables, host.data_dir))
+    return "; ".join(detail for name in found.names if (detail := found.standing(name).detail)) or None
 
 
 async def check_sandbox(host: Host) -> str | None:
@@ -17,7 +33,7 @@ async def check_sandbox(host: Host) -> str | None:
 def _check(host: Host) -> str | None:
     from aexl_runtime.policies import policy_of
     from aexl_runtime.sandbox.confining import confine
-    from aexl_runtime.sandbox.probing import probe
+    from aexl_runtime.sandbox.probing import CACHE_NAME, probe
 
     policy = policy_of(host.current.section(SandboxConfig))
     try:

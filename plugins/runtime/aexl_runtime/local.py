@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 from aexl_runtime.confined import confine_worker, policy_for, tell_ending
 from aexl_runtime.folders import check_entry, folder_id, read_settings
@@ -25,7 +25,7 @@ def run_folder(
     ask: Ask,
     compat: bool | None = None,
     debug: bool = False,
-    cache: Path | None = None,
+    cache: str | os.PathLike[str] | None = None,
     secrets: Mapping[str, str] | None = None,
     allow_unsandboxed: bool = False,
 ) -> Answer:
@@ -38,23 +38,22 @@ def run_folder(
     try:
         check_entry(root)
         settings = read_settings(root)
-        begun = time.perf_counter()
-        snapshot = folder_id(root)
-        hash_ms = int((time.perf_counter() - begun) * 1000)
         held = policy_for(policy, seconds=request.timeout_ms / 1000, allow_unsandboxed=allow_unsandboxed)
         confinement = confine_worker(root, held, forked=True, cache=cache, env=secrets)
-        task = Task(
-            request=request,
-            root=root,
-            snapshot_id=snapshot,
-            compat=settings.get("aiel_compat") is True if compat is None else compat,
-            secrets=secrets,
-            debug=debug,
-            hash_ms=hash_ms,
-        )
-        exchange = Exchange(task)
-        worker = fork_worker(confinement.order)
-        supervise(worker, exchange, ask)
+        with fork_worker(confinement.order) as worker:  # it confines itself, while we look at the project
+            begun = time.perf_counter()
+            snapshot = folder_id(root)
+            task = Task(
+                request=request,
+                root=root,
+                snapshot_id=snapshot,
+                compat=settings.get("aiel_compat") is True if compat is None else compat,
+                secrets=secrets,
+                debug=debug,
+                hash_ms=int((time.perf_counter() - begun) * 1000),
+            )
+            exchange = Exchange(task)
+            supervise(worker, exchange, ask)
         tell_ending(exchange, worker.ending(), held, worker.status)
         return exchange.answer(confinement.report.json())
     except Failed as failed:

@@ -11,13 +11,11 @@ import msgspec
 import trio
 
 from aexl.api import Accounts, Body, Call, Host, Principal, format_usd, uuid7
+from aexl.api.handlers import INVOCATION_LABEL
 from aexl.errors import AexlError, CallError, Invalid, NotFound
 from aexl_runtime.asking import told_error
 
 PATH: Final = "/chat/completions"
-LABEL: Final = "invocation"
-"""What a token, and so each execution, carries the invocation's id under."""
-
 _LIMITS: Final = ("max_completion_tokens", "max_tokens")
 _FLOOR: Final = 1024
 _TTL: Final = 3600.0
@@ -30,11 +28,14 @@ class GovernedAsking:
     Args:
         agent: Who pays; ``None`` for the only agent there is.
         until: When the invocation must have ended, in seconds of Unix time.
+        labels: What its executions carry beside the invocation's id.
     """
 
-    def __init__(self, host: Host, invocation: str, agent: str | None, until: float) -> None:
+    def __init__(
+        self, host: Host, invocation: str, agent: str | None, until: float, labels: Mapping[str, str] | None = None
+    ) -> None:
         self._host = host
-        self._invocation = invocation
+        self._labels = {**(labels or {}), INVOCATION_LABEL: invocation}
         self._agent = agent
         self._until = until
         self._principal: Principal | None = None
@@ -70,7 +71,7 @@ class GovernedAsking:
                     raise Invalid("no plugin keeps accounts, so nobody can pay for a model; enable 'ledger'")
                 agent = self._agent or await _only(accounts)
                 left = max(1.0, self._until - time.time()) + _TTL
-                token = await accounts.mint(agent, "execute", {LABEL: self._invocation}, left)
+                token = await accounts.mint(agent, "execute", self._labels, left)
                 self._principal = await accounts.authenticate(token)
             return self._principal
 

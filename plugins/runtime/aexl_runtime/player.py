@@ -6,13 +6,14 @@ of the plugin together.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import trio
 
-from aexl.api import Config, Host, Invocation, Invoked, Sample
+from aexl.api import Config, Host, Invocation, Invoked, RuntimeOffer, Sample
+from aexl.api.handlers import Heard
 from aexl.errors import Unavailable
 from aexl_runtime.settings import SandboxConfig
 
@@ -79,10 +80,16 @@ class HandlersPlayer:
         """Return the numbers for ``/metrics``."""
         return () if self._service is None else self._service.samples()
 
-    async def describe(self, project: str) -> Mapping[str, object]:
+    async def describe(
+        self, project: str, repository: str | None = None, runtime: str | None = None
+    ) -> Mapping[str, object]:
         """Return what a project has."""
-        return await (await self.service()).describe(project)
+        return await (await self.service()).describe(project, repository, runtime)
 
-    async def invoke(self, invocation: Invocation) -> Invoked:
+    async def runtimes(self) -> Sequence[RuntimeOffer]:
+        """Return the interpreters, and what each offers."""
+        return await (await self.service()).runtimes()
+
+    async def invoke(self, invocation: Invocation, *, heard: Heard | None = None) -> Invoked:
         """Run a handler."""
-        return await (await self.service()).invoke(invocation)
+        return await (await self.service()).invoke(invocation, heard=heard)

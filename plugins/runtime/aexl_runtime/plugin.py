@@ -37,10 +37,11 @@ class RuntimePlugin(Plugin):
     @hookimpl
     def aexl_config(self) -> Sequence[ConfigSection]:
         """Declare ``[runtime]``, which a project may set, and what only the machine's owner may."""
-        from aexl_runtime.settings import RuntimeConfig, SandboxConfig, ToolTable, WorkersConfig
+        from aexl_runtime.settings import RuntimeConfig, RuntimeTable, SandboxConfig, ToolTable, WorkersConfig
 
         return [
             ConfigSection(table="runtime", model=RuntimeConfig, project=True),
+            ConfigSection(table="runtimes", model=RuntimeTable, keyed=True),
             ConfigSection(table="workers", model=WorkersConfig),
             ConfigSection(table="sandbox", model=SandboxConfig),
             ConfigSection(table="tools", model=ToolTable, keyed=True),
@@ -80,10 +81,13 @@ class RuntimePlugin(Plugin):
 
     @hookimpl
     def aexl_health_checks(self, host: Host) -> Sequence[HealthCheck]:
-        """Say what the sandbox cannot hold here."""
-        from aexl_runtime.health import check_sandbox
+        """Say what the sandbox cannot hold here, and which interpreters cannot be used."""
+        from aexl_runtime.health import check_runtimes, check_sandbox
 
-        return [HealthCheck(name="sandbox", probe=lambda: check_sandbox(host), timeout=30.0, critical=False)]
+        return [
+            HealthCheck(name="sandbox", probe=lambda: check_sandbox(host), timeout=30.0, critical=False),
+            HealthCheck(name="runtimes", probe=lambda: check_runtimes(host), timeout=60.0, critical=False),
+        ]
 
     @hookimpl
     def aexl_metrics(self, host: Host) -> Sequence[Collector]:
@@ -113,5 +117,6 @@ def refuse(refused: Refused, path: str, method: str) -> tuple[int, Headers, byte
 
 def _load_commands() -> typer.Typer:
     from aexl_runtime.commands import app
+    from aexl_runtime.runtimes import commands  # noqa: F401  # adds its own to it
 
     return app

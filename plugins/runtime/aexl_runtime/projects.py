@@ -7,6 +7,7 @@ import re
 import shutil
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -17,7 +18,6 @@ from aexl.errors import Invalid, NotFound, Unavailable
 from aexl_runtime.folders import folder_id, read_settings
 
 _SNAPSHOT: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
-
 
 _NOBODY: Final = "no plugin keeps snapshots; enable 'snapshots', or name a folder"
 
@@ -45,7 +45,7 @@ class Projects:
 
         Args:
             name: The id of a snapshot, or the absolute path of a folder.
-            repository: Where the snapshot is, if it is none of the host's own.
+            repository: Where the snapshot is, as ``Invocation`` has it.
 
         Raises:
             NotFound: If there is none.
@@ -82,7 +82,7 @@ class Projects:
             raise
 
     async def _extract(self, snapshot: ObjectId, repository: str | None, path: str) -> None:
-        if repository is not None:
+        if repository is not None and not Path(repository).is_absolute():
             kept = self._host.service(Repositories)
             if kept is None:
                 raise Unavailable(_NOBODY)
@@ -91,7 +91,14 @@ class Projects:
         own = self._host.service(Snapshots)
         if own is None:
             raise Unavailable(_NOBODY)
-        await own.materialize(snapshot, path, True)
+        if repository is not None:
+            with suppress(NotFound):
+                await own.extract(repository, snapshot, path)
+                return
+        try:
+            await own.materialize(snapshot, path, True)
+        except NotFound as error:
+            raise NotFound(_missing(snapshot, repository)) from error
         await own.forget(path)
 
     def _make_room(self) -> None:
@@ -100,6 +107,11 @@ class Projects:
         kept.sort(key=lambda path: path.stat().st_mtime)
         for path in kept[: max(0, len(kept) - self.most + 1)]:
             _remove(path)
+
+
+def _missing(snapshot: str, repository: str | None) -> str:
+    place = "" if repository is None else f" of the project in {repository} ('aexl snapshot log'), nor one"
+    return f"there is no snapshot {snapshot}{place} among the host's captures"
 
 
 def _look_at_folder(path: Path) -> Project:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
 from aexl_runtime.flags import Flags, read_flags
@@ -14,20 +13,37 @@ from aexl_runtime.protocol.envelopes import Answer
 from aexl_runtime.protocol.failures import Failed, fail
 from aexl_runtime.protocol.requests import IDENTITIES, MAX_REQUEST, Request, parse_request, read_json
 
+UNWRITTEN: Final = 1
+"""Exit status where nobody can read the answer: standard output is full, or its reader has gone."""
+
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Run, and end the process with the answer's exit status."""
+    _open_missing()
     output = _own_output()
     flags = read_flags(sys.argv[1:] if words is None else words)
     answer = _answer(flags, os.environ)
     pretty = flags.is_on("pretty", "AIEL_PRETTY_JSON", os.environ)
     line = answer.line(debug=flags.debug, pretty=pretty).encode("utf-8", "replace") + b"\n"
     view = memoryview(line)
-    while view:
-        view = view[os.write(output, view) :]
-    sys.exit(answer.exit)
+    try:
+        while view:
+            view = view[os.write(output, view) :]
+    except OSError as error:
+        os.write(2, f"runner: error: the answer could not be written: {error.strerror}\n".encode())
+        os._exit(UNWRITTEN)
+    os._exit(answer.exit)  # to take the interpreter apart in good order takes as long as the call
+
+
+def _open_missing() -> None:
+    """Put an empty file where a standard stream was closed by who started us: its number must not become something else."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def _own_output() -> int:
@@ -74,10 +90,12 @@ def _run(root: str, request: Request, flags: Flags, environ: Mapping[str, str]) 
     )
 
 
-def _cache(environ: Mapping[str, str]) -> Path | None:
+def _cache(environ: Mapping[str, str]) -> str | None:
     """Return where is kept what this machine can do, if aexl has a home here."""
-    home = Path(environ.get("AEXL_HOME") or "~/.aexl").expanduser()
-    return home / "sandbox.json" if home.is_dir() else None
+    from aexl_runtime.sandbox.probing import CACHE_NAME
+
+    home = os.path.expanduser(environ.get("AEXL_HOME") or "~/.aexl")
+    return f"{home}/{CACHE_NAME}" if os.path.isdir(home) else None
 
 
 def _compat(flags: Flags, environ: Mapping[str, str]) -> bool | None:
@@ -89,11 +107,9 @@ def _compat(flags: Flags, environ: Mapping[str, str]) -> bool | None:
 
 def _with_credentials(request: Request, environ: Mapping[str, str]) -> Request:
     """Return the request with the ids of the ``aiel`` client's current profile, where it has none of its own."""
-    from dataclasses import replace
-
-    path = os.path.join(environ.get("HOME", ""), ".config", "aiel", "credentials.json")  # noqa: PTH118
+    path = os.path.join(environ.get("HOME", ""), ".config", "aiel", "credentials.json")
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
+        with open(path, "rb") as file:
             data = read_json(file.read(MAX_REQUEST), "credentials.json")
         profile = data["profiles"][data.get("current_profile", "default")]
     except (OSError, KeyError, TypeError, AttributeError) as error:
@@ -107,7 +123,7 @@ def _with_credentials(request: Request, environ: Mapping[str, str]) -> Request:
         "project_id": (profile.get("project") or {}).get("id"),
     }
     texts = {name: str(found[name]) for name in IDENTITIES if found[name] is not None}
-    return replace(request, ctx={**texts, **request.ctx})
+    return request._replace(ctx={**texts, **request.ctx})
 
 
 if __name__ == "__main__":

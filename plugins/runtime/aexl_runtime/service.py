@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from aexl.api import Config, Host, Invocation, Invoked, Journal, Sample, uuid7
+import trio
+
+from aexl.api import BUILTIN, Config, Host, Invocation, Invoked, Journal, RuntimeOffer, Sample, uuid7
+from aexl.api.handlers import Heard
 from aexl.errors import Invalid, NotFound, Unavailable
 from aexl_runtime.folders import check_entry
 from aexl_runtime.models import GovernedAsking
+from aexl_runtime.offering import builtin_offer
 from aexl_runtime.policies import policy_of
 from aexl_runtime.pool.pool import Pool
 from aexl_runtime.projects import Project, Projects
@@ -19,7 +23,10 @@ from aexl_runtime.protocol.envelopes import Answer
 from aexl_runtime.protocol.exchange import Task
 from aexl_runtime.protocol.failures import Failed, Failure
 from aexl_runtime.protocol.requests import Request, request_of
-from aexl_runtime.settings import CACHE_NAME, RuntimeConfig, SandboxConfig, WorkersConfig
+from aexl_runtime.runtimes.interpreters import Interpreter, Interpreters
+from aexl_runtime.runtimes.tables import read_tables
+from aexl_runtime.sandbox.probing import CACHE_NAME
+from aexl_runtime.settings import RuntimeConfig, RuntimeTable, SandboxConfig, WorkersConfig
 
 EVENT: Final = "runtime.run"
 
@@ -34,6 +41,7 @@ class HandlerService:
         self._config = host.current.section(WorkersConfig)
         self._sandbox = host.current.section(SandboxConfig)
         self._runtime = host.current.section(RuntimeConfig)
+        self._interpreters = _interpreters(host.current, host)
         self._projects = Projects(host, self._config.snapshots)
         self.cache = host.data_dir / CACHE_NAME
         self.pool = Pool(self._config, policy_of(self._sandbox), self.cache)
@@ -43,8 +51,10 @@ class HandlerService:
         """Follow the configuration; see ``aexl.api.Reloadable``. Workers of before do no further runs."""
         workers, sandbox = config.section(WorkersConfig), config.section(SandboxConfig)
         policy = policy_of(sandbox)
+        interpreters = await trio.to_thread.run_sync(_interpreters, config, self._host)
 
         def swap() -> None:
+            self._interpreters = interpreters
             self._config, self._sandbox, self._runtime = workers, sandbox, config.section(RuntimeConfig)
             self._projects.most = workers.snapshots
             self.pool.follow(workers, policy)
@@ -79,9 +89,12 @@ class HandlerService:
             name="aexl_runtime_workers", kind="gauge", help="Workers of handlers, idle or not.", value=self.pool.size
         )
 
-    async def describe(self, project: str) -> Mapping[str, object]:
+    async def describe(
+        self, project: str, repository: str | None = None, runtime: str | None = None
+    ) -> Mapping[str, object]:
         """Return what a project has."""
-        ran = await self.invoke(Invocation(project=project, action="describe"))
+        asked = Invocation(project=project, repository=repository, runtime=runtime, action="describe")
+        ran = await self.invoke(asked)
         if ran.ok:
             described: Mapping[str, object] = ran.result
             return described
@@ -89,19 +102,28 @@ class HandlerService:
         kinds: dict[int, type[NotFound | Invalid | Unavailable]] = {404: NotFound, 503: Unavailable}
         raise kinds.get(ran.status, Invalid)(error["message"])
 
-    async def invoke(self, invocation: Invocation) -> Invoked:
-        """Run a handler, whoever asks."""
-        return (await self.run(invocation))[0]
+    async def runtimes(self) -> Sequence[RuntimeOffer]:
+        """Return the interpreters, and what each offers."""
+        compat = self._runtime.aiel_compat
+        interpreters = self._interpreters
+        builtin = await trio.to_thread.run_sync(lambda: builtin_offer(self._host.data_dir / "plugins", compat=compat))
+        return [builtin, *await trio.to_thread.run_sync(interpreters.offers, compat)]
 
-    async def run(self, invocation: Invocation) -> tuple[Invoked, Answer]:
+    async def invoke(self, invocation: Invocation, *, heard: Heard | None = None) -> Invoked:
+        """Run a handler, whoever asks."""
+        return (await self.run(invocation, heard))[0]
+
+    async def run(self, invocation: Invocation, heard: Heard | None = None) -> tuple[Invoked, Answer]:
         """Run a handler; return its answer also as it was made."""
         run_id = invocation.id or uuid7()
         project: Project | None = None
+        spent = 0
         try:
             request = _request(invocation, run_id)
+            interpreter = await self._interpreter(invocation.runtime)
             project = await self._projects.find(invocation.project, invocation.repository)
             check_entry(project.root)
-            answer = await self._run(invocation, request, project)
+            answer, spent = await self._run(invocation, request, project, interpreter, heard)
         except Failed as failed:
             answer = _refusal(run_id, invocation, failed.failure)
         await self._record(invocation, answer, project)
@@ -113,10 +135,24 @@ class HandlerService:
             exit=answer.exit,
             result=answer.result,
             answer=whole,
+            spent=spent,
         )
         return invoked, answer
 
-    async def _run(self, invocation: Invocation, request: Request, project: Project) -> Answer:
+    async def _interpreter(self, name: str | None) -> Interpreter | None:
+        """Return a named runtime's interpreter, ``None`` for the built-in one."""
+        if name is None or name == BUILTIN:
+            return None
+        return await trio.to_thread.run_sync(self._interpreters.find, name)
+
+    async def _run(
+        self,
+        invocation: Invocation,
+        request: Request,
+        project: Project,
+        interpreter: Interpreter | None,
+        heard: Heard | None,
+    ) -> tuple[Answer, int]:
         secrets = self._secrets(project)
         task = Task(
             request=request,
@@ -126,14 +162,17 @@ class HandlerService:
             secrets=secrets,
             debug=invocation.debug,
             hash_ms=project.hash_ms,
+            heard=heard,
         )
         agent = invocation.agent or self._config.agent or None
-        asking = GovernedAsking(self._host, request.request_id, agent, time.time() + invocation.timeout)
+        until = time.time() + invocation.timeout
+        asking = GovernedAsking(self._host, request.request_id, agent, until, invocation.labels)
         tenant = f"{agent or ''}\0{invocation.identity.get('tenant_id', '')}"
         try:
-            return await self.pool.run(task, asking, tenant=tenant, env=secrets)
+            answer = await self.pool.run(task, asking, tenant=tenant, env=secrets, interpreter=interpreter)
         finally:
             await asking.close()
+        return answer, asking.spent
 
     def _secrets(self, project: Project) -> Mapping[str, str]:
         """Return the secrets that a project declares and this server allows."""
@@ -158,12 +197,17 @@ class HandlerService:
             "handler": (invocation.handler or "")[:_LONGEST],
             "agent": (invocation.agent or self._config.agent)[:_LONGEST],
             "code": ended,
+            "runtime": (invocation.runtime or BUILTIN)[:_LONGEST],
             "milliseconds": answer.duration_ms,
             "warm": int(not answer.cold_start),
             "enforced": " ".join(sorted(enforced)) if isinstance(enforced, dict) else "",
             "not_enforced": " ".join(sorted(lacking)) if isinstance(lacking, dict) else "",
         }
         await journal.append(EVENT, answer.request_id[:_LONGEST], data)
+
+
+def _interpreters(config: Config, host: Host) -> Interpreters:
+    return Interpreters(host.data_dir, read_tables(config.mapping(RuntimeTable), host.data_dir))
 
 
 def _request(invocation: Invocation, run_id: str) -> Request:

@@ -8,9 +8,6 @@ import msgspec
 
 MIB = 1024 * 1024
 
-CACHE_NAME = "sandbox.json"
-"""In ``AEXL_HOME``: what the machine was found to be able to do."""
-
 DemandWord = Literal["require", "prefer", "off"]
 
 
@@ -20,10 +17,16 @@ class RuntimeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     Attributes:
         aiel_compat: ``import aiel_sdk`` is answered with ``aexl.sdk``.
         secrets: Names of the secrets that its handlers need; they get those that ``[sandbox] secrets`` allows.
+        sdk: Which versions of ``aexl.sdk`` it is written for, as in ``>=1,<2``; held to when it is deployed.
+        runtime: The same, of what runs it.
+        python: The same, of Python.
     """
 
     aiel_compat: bool = False
     secrets: tuple[str, ...] = ()
+    sdk: str = ""
+    runtime: str = ""
+    python: str = ""
 
 
 class WorkersConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,6 +76,32 @@ class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     view: Literal["auto", "namespaces", "bubblewrap", "none"] = "auto"
     secrets: tuple[str, ...] = ()
     demands: dict[str, DemandWord] = {}
+
+
+class RuntimeTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[runtimes.<name>]``: an interpreter beside the built-in one. Paths are the home's, or absolute.
+
+    Attributes:
+        venv: A virtual environment.
+        python: An interpreter; where there are requirements: the version, or the interpreter, that ``uv`` takes.
+        requirements: What ``uv`` installs into an environment that it makes, as lines of a requirements file.
+        requirements_file: The same, in a file.
+    """
+
+    venv: str = ""
+    python: str = ""
+    requirements: tuple[str, ...] = ()
+    requirements_file: str = ""
+
+    def __post_init__(self) -> None:
+        wanted = bool(self.requirements or self.requirements_file)
+        if self.venv and (self.python or wanted):
+            raise ValueError("a runtime that has 'venv' has neither 'python' nor requirements")
+        if not (self.venv or self.python or wanted):
+            raise ValueError("a runtime needs one of 'venv', 'python', 'requirements' and 'requirements_file'")
+        options = [line for line in self.requirements if line.lstrip().startswith("-") or "\n" in line]
+        if options:
+            raise ValueError(f"requirements has {options[0][:80]!r}; options are for 'requirements_file'")
 
 
 class ToolTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

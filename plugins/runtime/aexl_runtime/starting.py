@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
-import time
-from dataclasses import replace
-from typing import Final
+from typing import Final, Self
 
 from aexl_runtime.sandbox.ports import Order
 
@@ -30,7 +29,14 @@ class Worker:
         self.orders = orders
         self.answers = answers
         self.output = output
+        self._end = os.pidfd_open(pid)
         self._status: int | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
 
     def kill(self) -> None:
         """End the worker and everything it started; returns when it has ended."""
@@ -59,18 +65,9 @@ class Worker:
             return b""
 
     def _is_over(self, seconds: float) -> bool:
-        end = time.monotonic() + seconds
-        pause = 0.0005
-        while self._status is None:
-            found, status = os.waitpid(self.pid, os.WNOHANG)
-            if found:
-                self._status = status
-            elif time.monotonic() >= end:
-                return False
-            else:
-                time.sleep(pause)
-                pause = min(pause * 2, 0.02)
-        return True
+        if self._status is None and select.select([self._end], [], [], seconds)[0]:
+            self._status = os.waitpid(self.pid, 0)[1]
+        return self._status is not None
 
 
 def fork_worker(order: Order) -> Worker:
@@ -79,7 +76,7 @@ def fork_worker(order: Order) -> Worker:
     pid = os.fork()
     if pid == 0:
         try:
-            _become_worker(replace(order, ending_fd=ending[1]), orders[0], answers[1], output[1])
+            _become_worker(order._replace(ending_fd=ending[1]), orders[0], answers[1], output[1])
         finally:
             os._exit(70)
     for descriptor in (orders[0], answers[1], output[1], ending[1]):
@@ -88,10 +85,10 @@ def fork_worker(order: Order) -> Worker:
 
 
 def _become_worker(order: Order, reading: int, writing: int, output: int) -> None:
-    from aexl_runtime.inside.main import main
+    from aexl_runtime.inside.main import main, prepare
     from aexl_runtime.sandbox.entering import enter
 
     for target, descriptor in enumerate((reading, writing, output)):
         os.dup2(descriptor, target)
-    enter(order)
+    enter(order, meanwhile=prepare)
     main()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from aexl.api import Handlers, Host, Invocation, Step, StepRun
-from aexl.errors import ConfigError, Invalid, Problem, Unavailable
+from aexl.api import Accounts, Handlers, Host, Invocation, Step, StepRun
+from aexl.errors import ConfigError, Invalid, Problem, Refused, Unavailable
 
 
 class Arguments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -20,7 +20,7 @@ class Arguments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         project: The id of a snapshot, or a folder, relative to the run's; the run's own if left out.
         event: What the handler gets.
         timeout: Seconds.
-        agent: Who pays for the models that it asks.
+        agent: Who pays for the models that it asks, in a run that is not governed.
     """
 
     handler: str
@@ -30,6 +30,9 @@ class Arguments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     timeout: float = 30.0
     agent: str = ""
 
+
+_DENIALS: Final = {402: "insufficient_budget", 403: "policy_denied", 423: "agent_not_ready"}
+"""What a model that was refused means for the step, by status."""
 
 KINDS = ("tool", "agent", "flow", "router", "http", "mcp", "execute")
 
@@ -73,24 +76,44 @@ class _Call:
 
         Raises:
             Invalid: If the handler failed; says how.
+            Refused: If it failed because a model was refused.
         """
         handlers = self._host.service(Handlers)
         if handlers is None:
             raise Unavailable("nobody runs handlers here; see 'aexl doctor'")
-        ran = await handlers.invoke(self._invocation(run))
+        ran = await handlers.invoke(msgspec.structs.replace(self._invocation(run), **await self._payer(run)))
         for record in ran.answer["meta"]["logs"]:
             run.log(_shown(record))
         if not ran.ok:
             error = ran.answer["error"]
-            raise Invalid(
-                f"{self._arguments.kind} {self._arguments.handler!r} failed: {error['code']}: {error['message']}"
-            )
+            said = f"{self._arguments.kind} {self._arguments.handler!r} failed: {error['code']}: {error['message']}"
+            if ran.status in _DENIALS and error["details"].get("exception_type") == "ModelRefused":
+                raise Refused(said, code=_DENIALS[ran.status], status=ran.status)
+            raise Invalid(said)
         return {"result": ran.result, "status": ran.status, "invocation": ran.id}
+
+    async def _payer(self, run: StepRun) -> dict[str, Any]:
+        """Return who pays, and what the executions are labelled with: a governed run's own agent, and no other."""
+        named = self._arguments.agent
+        if run.access is None:
+            return {"agent": named or None}
+        if named:
+            raise Invalid(
+                f"the run is governed, so its own agent pays for models, and not {named!r}; leave 'agent' out"
+            )
+        accounts = self._host.service(Accounts)
+        if accounts is None:
+            raise Unavailable("nobody keeps accounts here; see 'aexl doctor'")
+        principal = await accounts.authenticate(run.access.token)
+        return {"agent": principal.agent, "labels": principal.labels}
 
     def _invocation(self, run: StepRun) -> Invocation:
         given = self._arguments
-        project = given.project if _is_snapshot(given.project) else str((run.workspace / given.project).resolve())
-        common: dict[str, Any] = {"project": project, "timeout": given.timeout, "agent": given.agent or None}
+        common: dict[str, Any] = {"timeout": given.timeout}
+        if _is_snapshot(given.project):
+            common |= {"project": given.project, "repository": str(run.workspace)}
+        else:
+            common["project"] = str((run.workspace / given.project).resolve())
         if given.kind == "execute":
             return Invocation(action="execute", handler=given.handler, event=given.event, **common)
         if given.kind == "http":

@@ -68,6 +68,13 @@ COUNTER = """
 """
 
 
+PLAIN = """
+@tool("plain")
+def plain(ctx, payload):
+    return {needed!r} in sys.modules
+"""
+
+
 async def test_a_project_is_imported_once_and_each_run_is_a_fork_of_it(lab):
     lab = await lab(COUNTER)
     answers = [await lab.run("count") for _ in range(4)]
@@ -75,6 +82,25 @@ async def test_a_project_is_imported_once_and_each_run_is_a_fork_of_it(lab):
     assert len({answer.result[1] for answer in answers}) == 1
     assert [answer.cold_start for answer in answers] == [True, False, False, False]
     assert lab.pool.counts == {"warm": 3, "kept": 1, "cold": 0}
+
+
+@pytest.mark.parametrize(
+    ("declared", "needed"),
+    [
+        ('@tool("look", output_schema={"type": "boolean"})\ndef look(ctx, payload):', "jsonschema"),
+        ('@tool("look")\nasync def look(ctx, payload):', "asyncio"),
+        ('import trio\n@tool("look")\nasync def look(ctx, payload):', "trio"),
+        ('@tool("look")\ndef look(ctx, payload: dict):', "aexl.sdk.inputs"),
+    ],
+)
+async def test_what_every_run_of_a_project_imports_is_imported_once(lab, declared, needed):
+    lab = await lab(f"import sys\n{declared}\n    pass\n" + PLAIN.format(needed=needed))
+    assert [(await lab.run("plain")).result for _ in range(2)] == [True, True]
+
+
+async def test_what_no_run_of_a_project_imports_is_not_imported(lab):
+    lab = await lab("import sys\n" + PLAIN.format(needed="asyncio"))
+    assert [(await lab.run("plain")).result for _ in range(2)] == [False, False]
 
 
 async def test_two_tenants_share_no_worker(lab):

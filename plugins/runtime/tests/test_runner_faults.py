@@ -42,6 +42,7 @@ def alive(marker: str) -> list[str]:
         ("def deep(): deep()\ndeep()\n", "RecursionError", "maximum recursion"),
     ],
 )
+@pytest.mark.sampled(3)
 def test_an_entry_point_that_fails_is_a_load_error(project, source, type_, message):
     ran = project.write(entry_point=source).run({"action": "describe"})
     assert (ran.status, ran.error["code"], ran.answer["http_status"]) == (3, "INTERNAL", 500)
@@ -137,6 +138,7 @@ def test_a_daemon_that_is_left_behind_is_ended(tools):
         ),
     ],
 )
+@pytest.mark.sampled(3)
 def test_what_a_handler_raises_is_the_users_error_with_its_own_type(tools, body, type_, message):
     ran = tools(f'@tool("t")\ndef t(ctx, payload):\n    {body}\n').invoke("t")
     assert (ran.status, ran.error["code"], ran.answer["http_status"]) == (7, "USER_CODE_ERROR", 500)
@@ -172,6 +174,7 @@ def test_a_business_field_named_status_is_no_http_status(tools):
         ("'x' * 5_000_000", "at most 4194304 are answered"),
     ],
 )
+@pytest.mark.sampled(3)
 def test_a_result_that_cannot_be_answered_is_said_to_be_none(tools, value, message):
     ran = tools(f'@tool("t")\ndef t(ctx, payload):\n    return {value}\n').invoke("t")
     assert (ran.status, ran.error["code"]) == (6, "VALIDATION_ERROR")
@@ -441,6 +444,7 @@ REQUESTS = [
 
 
 @pytest.mark.parametrize(("request_", "message"), REQUESTS)
+@pytest.mark.sampled(3)
 def test_a_request_that_is_none_is_refused_before_anything_runs(project, request_, message):
     ran = project.write(entry_point="raise RuntimeError('it was imported')").run(request_)
     assert (ran.status, ran.error["code"]) == (2, "VALIDATION_ERROR")

@@ -176,6 +176,7 @@ def test_a_servers_own_tool_and_a_shared_one_are_invoked_and_no_other(shop):
         ("flow", "nope", {}, 5, "NOT_FOUND", "Flow not found: nope"),
     ],
 )
+@pytest.mark.sampled(3)
 def test_what_is_declared_is_enforced(shop, kind, handler, event, status, code, message):
     ran = invoke(shop, kind, handler, event)
     assert (ran.status, ran.error["code"]) == (status, code)
@@ -232,6 +233,7 @@ def test_flags_are_a_request_too(shop):
         (["--action", "invoke", "--kind", "tool"], "tool invoke requires handler"),
     ],
 )
+@pytest.mark.sampled(3)
 def test_flags_that_are_no_request_are_answered(shop, words, message):
     status, out, _ = flags(shop, "--files-root", str(shop.root), *words)
     assert status == 2
@@ -239,6 +241,7 @@ def test_flags_that_are_no_request_are_answered(shop, words, message):
 
 
 @pytest.mark.parametrize("words", [["--nope"], ["--action", "dance"], ["--action"], ["--pretty=1"], ["stray"]])
+@pytest.mark.sampled(3)
 def test_words_that_are_no_flags_are_a_usage_error(shop, words):
     status, out, err = flags(shop, *words)
     assert (status, out) == (2, "")

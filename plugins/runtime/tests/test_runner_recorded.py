@@ -84,6 +84,7 @@ def keys(value: Any) -> Any:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.sampled(3)
 def test_a_recorded_run_is_answered_the_same(name):
     meta, text, done = run(name)
     assert done.returncode == meta["exit_code"], done.stderr

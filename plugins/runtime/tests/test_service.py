@@ -8,12 +8,14 @@ import pytest
 import trio
 
 from aexl.api import Accounts, Booked, Handlers, Host, Invocation, Journal, Receipt, Snapshots, StepType
+from aexl.api.governed import Access
 from aexl.errors import ConfigError, Invalid, NotFound, Refused, Unavailable
 from aexl.testing.accounts import FakeAccounts
 from aexl.testing.answers import FakeAnswer
 from aexl.testing.handlers import FakeHandlers, HandlersConformance, fake_numbers
 from aexl.testing.host import FakeConfig, FakeHost
 from aexl.testing.snapshots import FakeSnapshots
+from aexl.testing.steps import FakeStepRun
 from aexl_runtime.service import HandlerService
 from aexl_runtime.settings import RuntimeConfig, SandboxConfig, WorkersConfig
 from aexl_runtime.step import CallStep
@@ -233,22 +235,10 @@ async def test_a_configuration_that_is_wrong_is_not_followed(service):
             await service.prepare(FakeConfig(WorkersConfig(), wrong, RuntimeConfig()))
 
 
-class Run:
-    """A pipeline's step as it runs."""
-
-    def __init__(self, workspace):
-        self.inputs = {}
-        self.workspace = workspace
-        self.lines = []
-
-    def log(self, line):
-        self.lines.append(line)
-
-
 async def test_a_pipeline_calls_a_handler_of_its_own_folder(service, host, write, tmp_path):
     host.services[Handlers] = service
     write('@tool("t")\ndef t(ctx, payload):\n    print("said")\n    return payload\n')
-    run = Run(tmp_path)
+    run = FakeStepRun(tmp_path)
     kind: StepType = CallStep(host)
     outputs = await kind.parse({"handler": "t", "project": "project", "event": {"a": 1}}).run(run)
     assert (outputs["result"], outputs["status"]) == ({"a": 1}, 200)
@@ -259,7 +249,7 @@ async def test_a_handler_that_fails_fails_the_step(tmp_path):
     host: Host = FakeHost(tmp_path)
     host.services[Handlers] = fake_numbers()
     with pytest.raises(Invalid, match="tool 'break' failed: USER_CODE_ERROR: broken"):
-        await CallStep(host).parse({"handler": "break"}).run(Run(tmp_path))
+        await CallStep(host).parse({"handler": "break"}).run(FakeStepRun(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -269,7 +259,7 @@ async def test_a_handler_that_fails_fails_the_step(tmp_path):
         ({"handler": "GET /x", "kind": "http"}, {"kind": "http", "http": {"method": "GET", "path": "/x", "body": {}}}),
         ({"handler": "s/t", "kind": "mcp"}, {"kind": "mcp", "mcp": {"server": "s", "tool": "t", "args": {}}}),
         ({"handler": "m.f", "kind": "execute"}, {"action": "execute", "handler": "m.f"}),
-        ({"handler": "a", "project": "0" * 64}, {"project": "0" * 64}),
+        ({"handler": "a", "project": "0" * 64}, {"project": "0" * 64, "labels": {}}),
     ],
 )
 async def test_a_step_asks_for_what_it_names(tmp_path, given, asked):
@@ -277,9 +267,41 @@ async def test_a_step_asks_for_what_it_names(tmp_path, given, asked):
     fake = host.services[Handlers] = FakeHandlers({"a": lambda event: 1})
     with trio.move_on_after(10):
         with suppress(Invalid):
-            await CallStep(host).parse(given).run(Run(tmp_path))
+            await CallStep(host).parse(given).run(FakeStepRun(tmp_path))
     found = msgspec.to_builtins(fake.invoked[0])
     assert {key: found[key] for key in asked} == asked
+
+
+async def test_a_governed_steps_models_are_paid_by_its_own_agent_with_its_labels(host, service, write, tmp_path):
+    host.services[Handlers] = service
+    accounts = host.services[Accounts]
+    accounts.add("alice/run")
+    token = await accounts.mint("alice/run", "execute", {"run": "r", "step": "a"}, 60.0)
+    host.answers = [said("hello")]
+    write(ASK)
+    run = FakeStepRun(tmp_path, access=Access(url="http://127.0.0.1:9", token=token, run="r"))
+    outputs = await CallStep(host).parse({"handler": "t", "project": "project"}).run(run)
+    [call] = host.calls
+    assert call.principal.agent == "alice/run"
+    assert dict(call.principal.labels) == {"run": "r", "step": "a", "invocation": outputs["invocation"]}
+
+
+async def test_a_governed_step_cannot_name_another_agent(tmp_path):
+    run = FakeStepRun(tmp_path, access=Access(url="http://127.0.0.1:9", token="t", run="r"))
+    host = FakeHost(tmp_path)
+    host.services[Handlers] = fake_numbers()
+    with pytest.raises(Invalid, match="its own agent pays for models, and not 'bob'"):
+        await CallStep(host).parse({"handler": "add", "agent": "bob"}).run(run)
+    assert not host.services[Handlers].invoked
+
+
+async def test_a_step_whose_model_is_refused_is_denied(host, service, write, tmp_path):
+    host.services[Handlers] = service
+    host.answers = [FakeAnswer(error=Refused("no money left", code="insufficient_budget", status=402))]
+    write(ASK)
+    with pytest.raises(Refused, match="no money left") as raised:
+        await CallStep(host).parse({"handler": "t", "project": "project", "agent": "alice"}).run(FakeStepRun(tmp_path))
+    assert (raised.value.status, raised.value.code) == (402, "insufficient_budget")
 
 
 @pytest.mark.parametrize(

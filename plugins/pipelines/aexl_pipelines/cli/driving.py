@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -16,6 +15,7 @@ import typer
 from aexl.api import Host, Session
 from aexl.errors import AexlError
 from aexl_pipelines.cli.opening import Loader
+from aexl_pipelines.cli.options import Wanted
 from aexl_pipelines.cli.printing import LineView
 from aexl_pipelines.cli.root import say, say_aside
 from aexl_pipelines.execution.ports import Gates, Governor, Observer, Ports
@@ -30,33 +30,16 @@ T = TypeVar("T")
 Work = Callable[[Host, Ports], Awaitable[RunResult]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Showing:
-    """How a run is shown."""
-
-    lines: bool = False
-    quiet: bool = False
-    plain: bool = False
-
-
-def drive(
-    session: Session,
-    work: Work,
-    *,
-    options: RunOptions,
-    showing: Showing,
-    agent: str | None = None,
-    govern: bool | None = None,
-) -> None:
+def drive(session: Session, work: Work, options: RunOptions, wanted: Wanted) -> None:
     """Drive a run as a command does, print its answer, and end with its exit code."""
     from aexl_pipelines.gates.opening import command_gates
     from aexl_pipelines.governing.opening import WITHOUT, open_governor
     from aexl_pipelines.live.opening import open_view
 
-    governor = open_governor(session, agent=agent, govern=govern, say=say_aside)
+    governor = open_governor(session, agent=wanted.agent, govern=wanted.govern, say=say_aside)
     with ExitStack() as stack:
-        view = stack.enter_context(open_view(plain=showing.plain, quiet=showing.quiet or showing.lines))
-        lines = stack.enter_context(LineView()) if showing.lines else None
+        view = stack.enter_context(open_view(plain=wanted.plain, quiet=wanted.quiet or wanted.lines))
+        lines = stack.enter_context(LineView()) if wanted.lines else None
         observers: Sequence[Observer] = [view] if lines is None else [view, lines]
         runs = runs_folder(session.home)
         gates = stack.enter_context(command_gates(runs, options, quiet=view.suspended))
@@ -70,7 +53,7 @@ def drive(
             lines.finish(result, runs)
     if result is None:
         raise typer.Exit(CANCELLED)
-    if not showing.lines:
+    if not wanted.lines:
         _show(result, view.shows_text, view.summarize)
     raise typer.Exit(result.exit_code)
 

@@ -14,7 +14,6 @@ from aexl.errors import Invalid, NotFound
 from aexl_pipelines.cli.root import say
 from aexl_pipelines.journal.folders import summarize
 from aexl_pipelines.language.kinds import read_duration
-from aexl_pipelines.trees.pruning import old_runs, prune_run
 
 # Any: Typer's options stand in for values of another type.
 PRUNE: Final[Any] = typer.Option(
@@ -31,6 +30,8 @@ def prune(session: Session, age: str, project: Path | None, *, as_json: bool) ->
     Raises:
         Invalid: If the age is not a time.
     """
+    from aexl_pipelines.trees.pruning import old_runs
+
     seconds = read_duration(age)
     if seconds is None:
         raise Invalid(f"--prune must be a time, as in 30d, 12h or 90m, not {age!r}")
@@ -54,6 +55,8 @@ def _is_of(folder: Path, project: Path | None) -> bool:
 
 
 def _remove(session: Session, folders: Sequence[Path]) -> None:
+    from aexl_pipelines.trees.pruning import prune_run
+
     async def work(host: Host) -> None:
         for folder in folders:
             await prune_run(host.service(Snapshots), folder)

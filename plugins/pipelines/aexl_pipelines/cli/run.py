@@ -10,25 +10,9 @@ import typer
 
 from aexl.api import Host, Session
 from aexl.errors import Invalid
-from aexl_pipelines.cli.driving import Showing, drive
+from aexl_pipelines.cli.driving import drive
 from aexl_pipelines.cli.opening import load
-from aexl_pipelines.cli.options import (
-    AGENT,
-    BUDGET,
-    GOVERN,
-    HEADLESS,
-    INPUT,
-    LINES,
-    MODEL,
-    ON_GATE,
-    PLAIN,
-    QUIET,
-    RECORD,
-    RUNNER,
-    TIMEOUT,
-    make_options,
-    read_inputs,
-)
+from aexl_pipelines.cli.options import Wanted, with_run_options
 from aexl_pipelines.cli.root import PIPELINE, app, say_aside
 from aexl_pipelines.execution.passthrough import load_passthrough
 from aexl_pipelines.execution.ports import Ports
@@ -41,6 +25,7 @@ from aexl_pipelines.language.parts import Input
 _MOST_PROMPT: Final = 8 * 1024 * 1024
 
 _PROMPT: Final[Any] = typer.Argument(None, metavar="[PROMPT]", help="What the agent is asked first; - reads it.")
+_RECORD: Final[Any] = typer.Option(False, "--record", help="Keep recordings of the agents, for the runner 'cassette'.")
 _NAME: Final[Any] = typer.Option(None, "--name", metavar="NAME", help="One of the file's own 'pipelines:'.")
 
 
@@ -48,27 +33,18 @@ _NAME: Final[Any] = typer.Option(None, "--name", metavar="NAME", help="One of th
     epilog='Examples: aexl pipeline run "Fix the build"  ·  aexl pipeline run -p review --input level=3 --json  ·  '
     'aexl pipeline run "Try it" --dry-run'
 )
+@with_run_options()
 def run(
     ctx: typer.Context,
     prompt: str = _PROMPT,
     pipeline: str = PIPELINE,
     name: str = _NAME,
-    given: list[str] = INPUT,
     once: bool = typer.Option(False, "--once", help="Run once and end: what this command always does."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Call no model and run no program; show what would happen."),
     dry_run_shell: bool = typer.Option(False, "--dry-run-shell", help="The same, but lines of shell do run."),
-    headless: bool = HEADLESS,
-    on_gate: str = ON_GATE,
-    budget: str = BUDGET,
-    timeout: str = TIMEOUT,
-    model: str = MODEL,
-    runner: str = RUNNER,
-    govern: bool = GOVERN,
-    agent: str = AGENT,
-    record: bool = RECORD,
-    lines: bool = LINES,
-    quiet: bool = QUIET,
-    plain: bool = PLAIN,
+    record: bool = _RECORD,
+    *,
+    wanted: Wanted,
 ) -> None:
     """Run a pipeline: the folder's own, or the one that is named; without any, the prompt goes to the agent alone.
 
@@ -76,24 +52,12 @@ def run(
     itself said so, 5 at a gate, 6 out of time, 7 by a budget or a policy, 130 if it was cancelled.
     """
     session: Session = ctx.obj
-    options = make_options(
-        on_gate=on_gate,
-        budget=budget,
-        timeout=timeout,
-        once=once,
-        dry_run=dry_run or dry_run_shell,
-        dry_run_shell=dry_run_shell,
-        headless=headless,
-        model=model,
-        runner=runner,
-        govern=bool(govern),
-        record=record,
-    )
+    options = wanted.options(once=once, dry_run=dry_run or dry_run_shell, dry_run_shell=dry_run_shell, record=record)
     loaded = _load(session, pipeline)
     for note in loaded.notes:
         say_aside(f"note: {note}")
-    asking = _ask if sys.stdin.isatty() and not headless else None
-    inputs = bind_inputs(loaded.unwrap().inputs, read_inputs(given), asking)
+    asking = _ask if sys.stdin.isatty() and not wanted.headless else None
+    inputs = bind_inputs(loaded.unwrap().inputs, wanted.inputs, asking)
     request = RunRequest(
         project=Path.cwd(), prompt=_read_prompt(prompt, loaded), inputs=inputs, options=options, name=name
     )
@@ -103,8 +67,7 @@ def run(
 
         return await run_pipeline(host, loaded, request, ports)
 
-    showing = Showing(lines=lines, quiet=quiet, plain=plain)
-    drive(session, work, options=options, showing=showing, agent=agent, govern=govern)
+    drive(session, work, options, wanted)
 
 
 def _load(session: Session, given: str | None) -> Loaded:

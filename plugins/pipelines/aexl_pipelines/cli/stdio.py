@@ -15,18 +15,7 @@ from aexl.api import Host, Session
 from aexl.api.ids import uuid7
 from aexl_pipelines.cli.driving import CANCELLED, make_ports, until_signal
 from aexl_pipelines.cli.opening import load
-from aexl_pipelines.cli.options import (
-    AGENT,
-    BUDGET,
-    GOVERN,
-    INPUT,
-    MODEL,
-    ON_GATE,
-    RUNNER,
-    TIMEOUT,
-    make_options,
-    read_inputs,
-)
+from aexl_pipelines.cli.options import Wanted, with_run_options
 from aexl_pipelines.cli.root import PIPELINE, app, say_aside
 from aexl_pipelines.execution.passthrough import load_passthrough
 from aexl_pipelines.journal.folders import runs_folder
@@ -50,19 +39,14 @@ _STREAM: Final[Any] = typer.Option(False, "--stream", help="Also what agents say
     epilog="Examples: aexl pipeline stdio --stream  ·  aexl pipeline stdio -m 'Fix the build'  ·  "
     "echo 'Fix the build' | aexl pipeline stdio"
 )
+@with_run_options(without=("headless", "lines", "quiet", "plain"))
 def stdio(
     ctx: typer.Context,
     message: str = _MESSAGE,
     stream: bool = _STREAM,
     pipeline: str = PIPELINE,
-    given: list[str] = INPUT,
-    on_gate: str = ON_GATE,
-    budget: str = BUDGET,
-    timeout: str = TIMEOUT,
-    model: str = MODEL,
-    runner: str = RUNNER,
-    govern: bool = GOVERN,
-    agent: str = AGENT,
+    *,
+    wanted: Wanted,
 ) -> None:
     """Run a pipeline for one message after the other, for programs: a JSON object a line, in and out, as ail does.
 
@@ -72,13 +56,11 @@ def stdio(
     from aexl_pipelines.governing.opening import WITHOUT, open_governor
 
     session: Session = ctx.obj
-    options = make_options(
-        on_gate=on_gate, budget=budget, timeout=timeout, model=model, runner=runner, govern=bool(govern), once=True
-    )
+    options = wanted.options(once=True)
     path = choose(pipeline, Path.cwd(), session.home)
     loaded = load_passthrough(Path.cwd()) if path is None else load(session, path)
-    inputs = bind_inputs(loaded.unwrap().inputs, read_inputs(given))
-    governor = open_governor(session, agent=agent, govern=govern, say=say_aside)
+    inputs = bind_inputs(loaded.unwrap().inputs, wanted.inputs)
+    governor = open_governor(session, agent=wanted.agent, govern=wanted.govern, say=say_aside)
 
     async def main(host: Host) -> int:
         return await _talk(session, host, governor, loaded, inputs, options, message, stream=stream)

@@ -20,7 +20,6 @@ from aexl_pipelines.cases import comparing, reporting
 from aexl_pipelines.cases.discovery import find_case_files
 from aexl_pipelines.cases.loading import STUB, CaseLoader, Overrides
 from aexl_pipelines.cases.model import DECLARED, Trial
-from aexl_pipelines.cases.running import Bench, run_trials
 from aexl_pipelines.cases.schema import cases_specification
 from aexl_pipelines.cases.verdicts import Verdict
 from aexl_pipelines.cli.driving import CANCELLED, until_signal
@@ -186,6 +185,7 @@ def _list(session: Session, trials: Sequence[Trial], *, as_json: bool) -> None:
 
 def _run(session: Session, trials: Sequence[Trial], wanted: _Wanted) -> list[Verdict]:
     """Run the trials in scratch folders, which are gone afterwards unless they are kept."""
+    from aexl_pipelines.cases.running import Bench, run_trials
     from aexl_pipelines.execution.known import known_agents
     from aexl_pipelines.governing.opening import WITHOUT, open_governor
     from aexl_pipelines.proposals.ports import FileProposals

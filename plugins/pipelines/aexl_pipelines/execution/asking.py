@@ -12,11 +12,21 @@ from aexl.api import Runner
 from aexl.api.governed import Access
 from aexl.api.runners import Ability, RunnerLimits, RunnerRequest, RunnerSession
 from aexl.errors import Invalid
-from aexl_pipelines.execution.settings import Settings, policy_of, sampling_of
+from aexl_pipelines.execution.settings import STUB, Settings, policy_of, sampling_of
 from aexl_pipelines.language.model import Step
 from aexl_pipelines.language.parts import Provider
 
 _HTTP: Final = "http"
+
+_ANY: Final = frozenset({_HTTP, STUB, "cassette"})
+"""Runners that any provider's values may stand beside: one uses them, the others ask nobody."""
+
+_HTTP_KEYS: Final = {
+    "connect_timeout": "connect_timeout_seconds",
+    "read_timeout": "read_timeout_seconds",
+    "max_history_messages": "max_history_messages",
+}
+"""What of a provider only the runner ``http`` can honour, as files spell it."""
 
 
 def plan_request(
@@ -54,9 +64,28 @@ def _idle(settings: Settings, runner: str) -> float | None:
 
 
 def _options(provider: Provider, runner: str, options: Mapping[str, object]) -> Mapping[str, object]:
-    if runner == _HTTP and provider.max_history_messages is not None:
-        return {"max_history_messages": provider.max_history_messages, **options}
-    return options
+    if runner != _HTTP:
+        return options
+    asked = {
+        "max_history_messages": provider.max_history_messages,
+        "connect_timeout_seconds": provider.connect_timeout,
+    }
+    return {**{name: value for name, value in asked.items() if value is not None}, **options}
+
+
+def check_provider(step: Step, runner: str) -> None:
+    """See that a runner can do what a step's own ``provider`` says; that of ``defaults`` is for steps that can use it.
+
+    Raises:
+        Invalid: If it cannot; names each key.
+    """
+    if step.provider is None or runner in _ANY:
+        return
+    keys = [key for name, key in _HTTP_KEYS.items() if getattr(step.provider, name) is not None]
+    if keys:
+        raise Invalid(
+            f"runner {runner} cannot honour provider: {', '.join(keys)}: use timeout or idle_timeout, or the runner http"
+        )
 
 
 def _least(one: float | None, other: float | None) -> float | None:

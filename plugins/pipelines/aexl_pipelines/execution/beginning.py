@@ -14,6 +14,7 @@ from aexl_pipelines.execution.brisk import BriskHost
 from aexl_pipelines.execution.continuing import in_session
 from aexl_pipelines.execution.masking import Masker
 from aexl_pipelines.execution.ports import Ports
+from aexl_pipelines.execution.recent import Recent
 from aexl_pipelines.execution.run import Call, Run, Walk, asks_for
 from aexl_pipelines.execution.settings import settings_of
 from aexl_pipelines.execution.state import RunState
@@ -77,6 +78,7 @@ def make_run(host: Host, ports: Ports, start: Start, ways: tuple[Walk, Call]) ->
         name=begun.name,
         depth=begun.depth,
         parent=parent,
+        recent=parent.recent if parent is not None else Recent(),
         wants_diff=asks_for(pipeline, "diff"),
     )
 

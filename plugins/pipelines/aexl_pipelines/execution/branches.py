@@ -16,9 +16,11 @@ from aexl_pipelines.execution.gating import ask, rejected
 from aexl_pipelines.execution.outcomes import End
 from aexl_pipelines.execution.run import Run
 from aexl_pipelines.execution.settings import writes
+from aexl_pipelines.execution.state import final_files, latest_files
 from aexl_pipelines.execution.values import Flow
 from aexl_pipelines.journal.records import Forked, Merged
 from aexl_pipelines.language.model import PipelineBody, Step, children_of
+from aexl_pipelines.trees.copies import FOLDER
 
 _TRIES: Final = 5
 """Times that files which change while they are merged are merged anew."""
@@ -56,16 +58,18 @@ class Copies:
         if known.forked is not None:
             folder = Path(known.forked.folder)
             if not folder.is_dir():
-                await self._run.ports.trees.copy(known.forked.base, folder)
+                reached = latest_files(self._run.state, address) or known.forked.base
+                await self._run.ports.trees.copy(reached, folder)
             return folder
-        async with self._order:
-            base = await self._run.capture(self._flow.folder, f"before {address} of run {self._run.id}")
+        async with self._order:  # also the copying: the first branches work while the next ones' copies are made
+            base = await self._run.capture(self._flow.folder, f"before {address} of run {self._run.id}", fresh=False)
             if base is None:
                 return self._flow.folder
             name = re.sub(r"[^a-zA-Z0-9_.-]+", "-", address)[-80:]
-            folder = self._run.folder / "copies" / f"{name}-{self._run.ports.clock.identify()[-12:]}"
+            folder = self._run.folder / FOLDER / f"{name}-{self._run.ports.clock.identify()[-12:]}"
             await trio.to_thread.run_sync(lambda: folder.mkdir(mode=0o700, parents=True))
             await self._run.ports.trees.copy(base, folder)
+            self._run.recent.take(folder, base, trio.current_time())
             await self._run.emit(Forked(at=self._run.now(), step=address, folder=str(folder), base=base))
         return folder
 
@@ -78,28 +82,35 @@ class Copies:
             return await self._merge(address, known.forked)
 
     async def _merge(self, address: str, forked: Forked) -> End | None:
-        run, trees, folder = self._run, self._run.ports.trees, Path(forked.folder)
-        theirs = await run.capture(folder, f"after {address} of run {run.id}")
+        run, folder = self._run, Path(forked.folder)
+        theirs = final_files(run.state, address)
+        if theirs is None:
+            theirs = await run.capture(folder, f"after {address} of run {run.id}", fresh=False)
         assert theirs is not None
         if not await run.changed_paths(forked.base, theirs):
             untouched = Merged(at=run.now(), step=address, base=forked.base, theirs=theirs, snapshot=forked.base)
             await run.emit(untouched)
-            await trees.discard(folder)
+            await self._discard(folder)
             return None
         for tried in range(1, _TRIES + 1):
-            merged = await self._try(address, forked.base, theirs, last=tried == _TRIES)
+            merged = await self._try(address, forked.base, theirs, tried)
             if isinstance(merged, End):
                 return merged
             if merged is not None:
                 await run.emit(merged)
+                run.recent.take(self._flow.folder, merged.snapshot, trio.current_time())
                 break
-        await trees.discard(folder)
+        await self._discard(folder)
         return None
 
-    async def _try(self, address: str, base: ObjectId, theirs: ObjectId, *, last: bool) -> Merged | End | None:
+    async def _discard(self, folder: Path) -> None:
+        self._run.recent.drop(folder)
+        await self._run.ports.trees.discard(folder)
+
+    async def _try(self, address: str, base: ObjectId, theirs: ObjectId, tried: int) -> Merged | End | None:
         """Merge with the files as they are now; ``None`` where somebody wrote to them meanwhile."""
         run, trees = self._run, self._run.ports.trees
-        ours = await run.capture(self._flow.folder, f"before merging {address} of run {run.id}")
+        ours = await run.capture(self._flow.folder, f"before merging {address} of run {run.id}", fresh=tried > 1)
         assert ours is not None
         merged = await trees.join(base, ours, theirs)
         snapshot = merged.snapshot
@@ -108,10 +119,11 @@ class Copies:
             if isinstance(settled, End):
                 return settled
             snapshot = settled
+        run.recent.drop(self._flow.folder)
         try:
             await trees.restore(snapshot, self._flow.folder)
         except Conflict:
-            if last:
+            if tried == _TRIES:
                 raise
             return None
         paths = tuple(conflict.path for conflict in merged.conflicts)

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from aexl.api.governed import Access, common_variables, is_stripped, without_proxy
-from aexl.errors import Invalid
+from aexl.errors import Invalid, Refused
 from aexl_pipelines.execution.instance import Instance, Speaker
 from aexl_pipelines.execution.mcp.calling import call_server
 from aexl_pipelines.execution.outcomes import Work, failure
@@ -20,6 +20,7 @@ from aexl_pipelines.language.parts import McpCall
 from aexl_pipelines.language.shell import ShellLine, render_shell
 from aexl_pipelines.language.specification import section, specification
 from aexl_pipelines.language.templates import Template
+from aexl_pipelines.runners.classifying import classify
 
 _DRY = "[dry run] "
 
@@ -105,8 +106,9 @@ async def call_mcp(instance: Instance, call: McpCall, arguments: object) -> tupl
 class _StepRun:
     """See ``aexl.api.StepRun``."""
 
-    def __init__(self, instance: Instance, inputs: Mapping[str, object]) -> None:
+    def __init__(self, instance: Instance, inputs: Mapping[str, object], access: Access | None) -> None:
         self.inputs = inputs
+        self.access = access
         self.lines: list[str] = []
         self._speaker: Speaker = instance.speaker()
         self._folder = instance.flow.folder
@@ -134,8 +136,13 @@ async def use_type(instance: Instance) -> Work:
     await instance.begin(shown)
     if instance.run.options.dry_run:
         return Work(prompt=shown, response=_DRY + shown)
-    running = _StepRun(instance, arguments)
-    outputs = instance.run.masker.value(dict(await step.run(running)))
+    async with instance.run.access(instance.address, instance.settings.budget) as access:
+        running = _StepRun(instance, arguments, access)
+        try:
+            outputs = instance.run.masker.value(dict(await step.run(running)))
+        except Refused as error:
+            log = "\n".join(running.lines) or None
+            return Work(status="failed", error=classify(error.reason, error.status), prompt=shown, stderr=log)
     try:
         plain = msgspec.json.decode(msgspec.json.encode(outputs))
     except (TypeError, ValueError) as error:

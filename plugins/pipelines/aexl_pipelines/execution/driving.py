@@ -94,7 +94,7 @@ async def _begin(run: Run, first: RunBegun | RunResumed, copied: Sequence[Record
     if isinstance(first, RunBegun):
         await trio.to_thread.run_sync(keep_sources, run.folder, run.loaded)
         if not run.options.dry_run:
-            run.before = await run.capture(run.project, f"before run {run.id}")
+            run.before = await run.capture(run.project, f"before run {run.id}", fresh=run.depth == 0)
         await run.emit(msgspec.structs.replace(first, agent=agent, before=run.before))
         for record in copied:
             await run.emit(record)
@@ -141,7 +141,7 @@ async def _conclude(run: Run, end: End | None, flow: Flow, began: float) -> RunE
     ended = _ended(run, end, flow, began)
     after = None
     if run.before is not None and run.depth == 0:
-        after = await run.capture(run.project, f"after run {run.id}")
+        after = await run.capture(run.project, f"after run {run.id}", fresh=False)
     booked = await run.governed.booked() if run.governed is not None else None
     outputs, missing = _outputs(run, flow) if ended.status == "completed" else ({}, "")
     ended = msgspec.structs.replace(

@@ -11,14 +11,16 @@ import msgspec
 from aexl.errors import NotFound
 from aexl_pipelines.execution.state import RunState, redone
 from aexl_pipelines.journal.folders import read_records
-from aexl_pipelines.journal.records import AttemptEnded, ChildBegun, GateDecided, GateOpened, Record, StepEnded
+from aexl_pipelines.journal.records import AttemptEnded, ChildBegun, Forked, GateDecided, GateOpened, Record, StepEnded
 from aexl_pipelines.language.problems import suggest
+from aexl_pipelines.trees.copies import FOLDER
 
 
 def copied_records(folder: Path, chosen: str) -> tuple[Sequence[Record], RunState]:
     """Return what counts of a run up to a step, and what is known of the whole run. Blocks.
 
-    What was paid is the other run's; so are the runs that its unfinished steps have called.
+    What was paid is the other run's; so are the runs that its unfinished steps have called, and the copies of its
+    branches: see ``with_own_copies``.
 
     Raises:
         NotFound: If the run has no such step.
@@ -40,6 +42,16 @@ def copied_records(folder: Path, chosen: str) -> tuple[Sequence[Record], RunStat
             kept.append(written)
     kept.sort(key=lambda written: written.number)
     return [_unpaid(written.record) for written in kept], state
+
+
+def with_own_copies(records: Sequence[Record], target: Path) -> list[Record]:
+    """Return records of another run whose branches have copies in this one's folder: made where they are needed."""
+    return [
+        msgspec.structs.replace(each, folder=str(target / FOLDER / Path(each.folder).name))
+        if isinstance(each, Forked)
+        else each
+        for each in records
+    ]
 
 
 def _unpaid(record: Record) -> Record:

@@ -8,7 +8,7 @@ from pathlib import Path
 from aexl.api import HostedRunner
 from aexl.api.runners import Ability
 from aexl.errors import AexlError, Invalid
-from aexl_pipelines.execution.asking import own_access, plan_request
+from aexl_pipelines.execution.asking import check_provider, own_access, plan_request
 from aexl_pipelines.execution.ports import Ports
 from aexl_pipelines.execution.settings import STUB, settings_of
 from aexl_pipelines.journal.records import RunOptions
@@ -53,6 +53,7 @@ def _problems(
         runner = ports.agents.runner(settings.runner)
         known = ports.agents.options(settings.runner)
         answerable = ports.gates.answerable
+        check_provider(step, settings.runner)
         request = plan_request(step, settings, runner, known, answerable=answerable, cwd=Path.cwd())
         check_request(runner, request, ports.agents.runners())
         if request.session.kind == "new" and not isinstance(runner, HostedRunner):

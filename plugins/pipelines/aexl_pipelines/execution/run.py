@@ -20,6 +20,7 @@ from aexl_pipelines.execution.accounting import Account
 from aexl_pipelines.execution.masking import Masker
 from aexl_pipelines.execution.outcomes import End, Work
 from aexl_pipelines.execution.ports import Ports, RunGovernor
+from aexl_pipelines.execution.recent import Recent
 from aexl_pipelines.execution.settings import Settings, settings_of
 from aexl_pipelines.execution.state import RunState
 from aexl_pipelines.execution.values import Flow
@@ -60,6 +61,7 @@ class Run:
         path: The pipeline's file, and ``name`` which of its pipelines runs.
         pipeline: What runs; another one after ``reload_self``.
         common: The values that are the same everywhere.
+        recent: Snapshots of a moment ago, shared with the runs that it calls.
         before: The snapshot of the project when the run began.
         walk: Runs a list of steps; ``call`` runs another pipeline. Here, because lists have loops in them, and loops
             have lists.
@@ -90,6 +92,7 @@ class Run:
     parent: Run | None = None
     governed: RunGovernor | None = None
     common: dict[str, object] = field(default_factory=dict)
+    recent: Recent = field(default_factory=Recent)
     before: ObjectId | None = None
     wants_diff: bool = False
     reloads: int = 0
@@ -111,6 +114,7 @@ class Run:
         Raises:
             Unavailable: If it cannot be written.
         """
+        self.recent.hear(record)
         masked = self.masker.record(record)
         kept = without_texts(masked) if unlogged else masked
         await self._keep(masked)
@@ -170,13 +174,23 @@ class Run:
         async with self.governed.step(address, budget) as given:
             yield given
 
-    async def capture(self, folder: Path, message: str) -> ObjectId | None:
-        """Return a snapshot of a folder as it is now; ``None`` where there can be none, which is noted."""
+    async def capture(self, folder: Path, message: str, *, fresh: bool = True) -> ObjectId | None:
+        """Return a snapshot of a folder as it is now; ``None`` where there can be none, which is noted.
+
+        Args:
+            fresh: Without it, one that was taken a moment ago will do.
+        """
+        known = None if fresh else self.recent.find(folder, trio.current_time())
+        if known is not None:
+            return known
         try:
-            return await self.ports.trees.capture(folder, message)
+            found = await self.ports.trees.capture(folder, message)
         except (Conflict, Invalid, Unavailable) as error:
             await self.emit(Noted(at=self.now(), text=f"there is no snapshot {message}: {error}"))
             return None
+        if found is not None:
+            self.recent.take(folder, found, trio.current_time())
+        return found
 
     async def changed_paths(self, before: ObjectId | None, after: ObjectId | None) -> tuple[str, ...]:
         """Return the paths that differ between two snapshots; nothing where there are none."""

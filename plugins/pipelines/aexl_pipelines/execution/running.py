@@ -13,7 +13,7 @@ from aexl.errors import Conflict, Invalid, NotFound
 from aexl_pipelines.execution.beginning import Start, make_run
 from aexl_pipelines.execution.calls import find_callee
 from aexl_pipelines.execution.driving import drive, result_of
-from aexl_pipelines.execution.forking import copied_records, copy_homes
+from aexl_pipelines.execution.forking import copied_records, copy_homes, with_own_copies
 from aexl_pipelines.execution.lists import run_list
 from aexl_pipelines.execution.masking import MASK
 from aexl_pipelines.execution.outcomes import End, Work
@@ -230,7 +230,8 @@ async def fork_run(
     journal = await trio.to_thread.run_sync(_new_journal, host.data_dir, begun.run)
     await trio.to_thread.run_sync(copy_homes, source, journal.path.parent)
     start = Start(begun=begun, loaded=loaded, pipeline=loaded.unwrap(), journal=journal)
-    return await drive(make_run(host, ports, start, WAYS), begun, copied=records)
+    copied = with_own_copies(records, journal.path.parent)
+    return await drive(make_run(host, ports, start, WAYS), begun, copied=copied)
 
 
 async def call_run(run: Run, flow: Flow, address: str, target: PipelineTarget, prompt: str) -> Work:

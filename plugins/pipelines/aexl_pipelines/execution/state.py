@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Final, TypeVar
 
 from aexl.api.money import Usage
+from aexl.api.work import ObjectId
 from aexl_pipelines.journal.lines import Written
 from aexl_pipelines.journal.records import (
     AttemptEnded,
@@ -243,6 +244,36 @@ def redone(state: RunState, chosen: str) -> tuple[tuple[str, ...], int] | None:
 def is_within(address: str, outer: str) -> bool:
     """Say whether an address is inside another one: in its loop, its chains or its branches."""
     return address.startswith((f"{outer}::", f"{outer}#", f"{outer}__on_result"))
+
+
+def latest_files(state: RunState, branch: str) -> ObjectId | None:
+    """Return the latest snapshot of a branch's copy, as far as its steps have got; ``None`` where none has ended."""
+    found: dict[int, ObjectId] = {}
+    for address, step in state.steps.items():
+        if address != branch and not is_within(address, branch):
+            continue
+        around = {each for each in enclosing(address) if is_within(each, branch)}
+        if any(state.step(each).forked is not None for each in around):
+            continue  # in a copy of its own
+        own_copy = address != branch and step.forked is not None
+        for each in step.records:
+            match each.record:
+                case Merged(snapshot=snapshot) if own_copy:
+                    found[each.number] = snapshot
+                case StepEnded(after=snapshot) if snapshot is not None and not own_copy:
+                    found[each.number] = snapshot
+    return found[max(found)] if found else None
+
+
+def final_files(state: RunState, branch: str) -> ObjectId | None:
+    """Return the snapshot that a branch's own step has ended with, where nothing of the branch came after it."""
+    last = max(
+        (step.records[-1] for address, step in state.steps.items() if address == branch or is_within(address, branch)),
+        key=lambda each: each.number,
+        default=None,
+    )
+    ended = last.record if last is not None else None
+    return ended.after if isinstance(ended, StepEnded) and ended.step == branch else None
 
 
 def enclosing(address: str) -> frozenset[str]:

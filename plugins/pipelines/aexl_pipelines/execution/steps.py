@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Literal
 
 import msgspec
+import trio
 
 from aexl.api.runners import RunnerError
 from aexl.api.work import ObjectId
@@ -32,6 +33,7 @@ from aexl_pipelines.execution.values import Flow, entry_of, session_of
 from aexl_pipelines.journal.records import AttemptEnded, Done, StepEnded, total, total_usage
 from aexl_pipelines.language.model import DoWhileBody, ForEachBody, PipelineBody, Step
 from aexl_pipelines.language.schemas import check_answer
+from aexl_pipelines.nurseries import plain_errors
 
 _FINAL = frozenset({"aborted", "rejected", "cancelled"})
 """Ends that no failure of a step is."""
@@ -133,7 +135,8 @@ async def _perform(run: Run, flow: Flow, step: Step, address: str) -> tuple[Step
             known = instance.known.begun
             instance.before = known.before if known is not None else None
             if instance.before is None:
-                instance.before = await run.capture(flow.folder, f"before {address} of run {run.id}")
+                before = f"before {address} of run {run.id}"
+                instance.before = await run.capture(flow.folder, before, fresh=False)
         with _paying(instance):
             work = await attempt_all(instance)
         return await _conclude(instance, work)
@@ -174,19 +177,35 @@ def _is_bracketed(instance: Instance) -> bool:
 
 async def _conclude(instance: Instance, work: Work) -> tuple[StepEnded, End | None]:
     """Decide what follows from a step's work, and write down its end."""
-    run, address = instance.run, instance.address
+    run = instance.run
     end, tolerated = await _judge(instance, work)
-    after = None
-    if instance.before is not None:
-        after = await run.capture(instance.flow.folder, f"after {address} of run {run.id}")
+    after, booked = await _look_back(instance, work)
     changed = await run.changed_paths(instance.before, after)
-    if run.governed is not None and work.booked is None and work.runner is not None:
-        work = msgspec.structs.replace(work, booked=await run.governed.booked(address))
+    work = msgspec.structs.replace(work, booked=booked)
     if end is not None and end.status == "rejected" and work.status not in {"completed", "rejected"}:
         work = msgspec.structs.replace(work, status="rejected")
     ended = _ended(instance, _with_inner(instance, work), after, changed, tolerated=tolerated)
     await run.emit(ended, unlogged=not instance.step.log)
     return ended, end
+
+
+async def _look_back(instance: Instance, work: Work) -> tuple[ObjectId | None, int | None]:
+    """Return the snapshot after a step and what it was charged; both are asked for at the same time."""
+    run, address = instance.run, instance.address
+    after: ObjectId | None = None
+    booked = work.booked
+
+    async def look() -> None:
+        nonlocal after
+        after = await run.capture(instance.flow.folder, f"after {address} of run {run.id}")
+
+    with plain_errors():
+        async with trio.open_nursery() as nursery:
+            if instance.before is not None:
+                nursery.start_soon(look)
+            if run.governed is not None and booked is None and work.runner is not None:
+                booked = await run.governed.booked(address)
+    return after, booked
 
 
 def _with_inner(instance: Instance, work: Work) -> Work:

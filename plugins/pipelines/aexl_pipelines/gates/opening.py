@@ -7,10 +7,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from aexl_pipelines.gates.queue import FileGates
-from aexl_pipelines.gates.terminal import DEVICE, Terminal
 from aexl_pipelines.journal.records import RunOptions
+
+if TYPE_CHECKING:
+    from aexl_pipelines.gates.queue import FileGates
+    from aexl_pipelines.gates.terminal import Terminal
 
 
 @contextmanager
@@ -19,7 +22,7 @@ def command_gates(
     options: RunOptions,
     *,
     quiet: Callable[[], AbstractContextManager[object]] = nullcontext,
-    device: Path = DEVICE,
+    device: Path | None = None,
 ) -> Iterator[FileGates]:
     """Lend the port ``Gates`` to a command that runs a pipeline.
 
@@ -30,7 +33,10 @@ def command_gates(
     Args:
         runs: The folder that has a folder for each run.
         quiet: A context in which nothing else writes to the terminal.
+        device: The terminal, by default the one that controls this process.
     """
+    from aexl_pipelines.gates.queue import FileGates
+
     terminal = _terminal(options, quiet, device)
     try:
         yield FileGates(runs, on_gate=options.on_gate, answerer=terminal)
@@ -48,11 +54,13 @@ def person() -> str:
 
 
 def _terminal(
-    options: RunOptions, quiet: Callable[[], AbstractContextManager[object]], device: Path
+    options: RunOptions, quiet: Callable[[], AbstractContextManager[object]], device: Path | None
 ) -> Terminal | None:
+    from aexl_pipelines.gates.terminal import DEVICE, Terminal
+
     if options.headless or options.on_gate is not None or not sys.stderr.isatty():
         return None
     try:
-        return Terminal(device, by=f"terminal:{person()}", quiet=quiet)
+        return Terminal(device or DEVICE, by=f"terminal:{person()}", quiet=quiet)
     except OSError:  # no terminal controls this process
         return None

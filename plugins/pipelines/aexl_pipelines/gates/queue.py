@@ -13,7 +13,7 @@ import trio
 
 from aexl.errors import Unavailable
 from aexl_pipelines.gates.files import AlreadyDecided, GateFiles
-from aexl_pipelines.gates.records import Decided
+from aexl_pipelines.gates.records import Decided, verdict_of_timeout
 from aexl_pipelines.journal.records import Gate, OnGate, Verdict
 from aexl_pipelines.nurseries import plain_errors
 
@@ -120,6 +120,14 @@ class FileGates:
             if gate.id in self._bells:
                 self._bells[gate.id].set()
 
+    async def wait(self, gate: Gate) -> Decided:
+        """Return the answer to a question that is up. If cancelled, it stays up."""
+        self._bells[gate.id] = trio.Event()
+        try:
+            return await self._appearance(gate)
+        finally:
+            self._bells.pop(gate.id, None)
+
     def _without_a_person(self, gate: Gate) -> Verdict | None:
         match self._on_gate:
             case "approve" | "reject":
@@ -189,15 +197,6 @@ class FileGates:
             return await self.decide(gate, verdict)
         except AlreadyDecided as lost:
             return lost.decided
-
-
-def verdict_of_timeout(gate: Gate) -> Verdict:
-    """Return what counts when a gate's time has passed; an ``edit`` leaves the text as it is."""
-    choice = gate.default or "reject"
-    if choice == "edit" and not gate.editable:
-        choice = "reject"
-    reason = f"nobody answered within {gate.timeout or 0:g} seconds"
-    return Verdict(choice=choice, text=gate.content if choice == "edit" else None, by="timeout", reason=reason)
 
 
 NOBODY: Final = Verdict(choice="reject", by="nobody", reason="nobody is here who could answer")

@@ -37,6 +37,15 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     decided: Decided | None = None
 
 
+def verdict_of_timeout(gate: Gate) -> Verdict:
+    """Return what counts when a gate's time has passed; an ``edit`` leaves the text as it is."""
+    choice = gate.default or "reject"
+    if choice == "edit" and not gate.editable:
+        choice = "reject"
+    reason = f"nobody answered within {gate.timeout or 0:g} seconds"
+    return Verdict(choice=choice, text=gate.content if choice == "edit" else None, by="timeout", reason=reason)
+
+
 def digest_of(gate: Gate) -> str:
     """Return what an answer is about: a gate that asks something else has another digest."""
     asked = (gate.id, gate.run, gate.step, gate.kind, gate.text, gate.content, gate.detail, gate.editable)

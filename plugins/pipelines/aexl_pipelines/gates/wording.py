@@ -8,8 +8,7 @@ from typing import Final
 import msgspec
 
 from aexl.errors import Invalid
-from aexl_pipelines.gates.queue import verdict_of_timeout
-from aexl_pipelines.gates.records import past
+from aexl_pipelines.gates.records import past, verdict_of_timeout
 from aexl_pipelines.journal.records import Choice, Gate
 from aexl_pipelines.live.words import clean, duration
 
@@ -23,6 +22,7 @@ _WHAT: Final = {
     "permission": "asks for a permission",
     "conflict": "could not be merged",
     "proposal": "proposes a change of the pipeline",
+    "approval": "waits for approval",
 }
 _WORDS: Final[dict[str, Choice]] = {
     "a": "approve",

@@ -7,7 +7,9 @@ from typing import Literal
 
 import msgspec
 
-GateKind = Literal["pause", "preview", "edit", "permission", "conflict", "proposal"]
+GateKind = Literal["pause", "preview", "edit", "permission", "conflict", "proposal", "approval"]
+"""``approval``: another plugin asks; ``Gate.run`` is its word then, and there is no such run."""
+
 Choice = Literal["approve", "reject", "edit"]
 OnGate = Literal["approve", "reject", "fail"]
 

@@ -100,7 +100,7 @@ Gates are closed when nobody can answer, unless the run says otherwise.
 `propose_pipeline_change` and `apply_pipeline_diff` take a change of the pipeline's own file from the last answer: one unified diff of it, or the whole new file, in a fenced block. Comments stay.
 A gate shows the change as a patch; before it stands what it takes away of required steps, gates, budgets, secrets, tools and providers. Nothing is written without that gate, to any other file, if the result does not load, or if the file has been edited meanwhile.""",
     "Files": """\
-Before and after each step that may write, the files of the folder are captured as snapshots; a folder in which nothing changed costs a look at each file.
+Before and after each step that may write, the files of the folder are captured as snapshots; a folder in which nothing changed costs a look at each file. A step that begins at once after another one takes that one's last snapshot for its first.
 `if_code_changed` says whether the files differ from what they were when the run began. `step.ID.files_changed` and `step.ID.diff` are what one step changed; a diff has at most 200,000 bytes, and of files that are no text the sizes.
 Outside of all this, never read and never changed: `.git`, `.aexl`, links, and what ignore files name: `.aexlignore`, or `.gitignore` in a folder that has no `.aexlignore`.
 
@@ -115,7 +115,7 @@ Their entries are `STEP::before::0`, `STEP::then::0` or, with an id, `STEP::then
 Loops nest up to 8 deep, pipelines call one another up to 16 deep.""",
     "Runs": """\
 A run has a folder below `runs` in `$AEXL_HOME`, with the pipeline as it was and a journal in which every record is durable before anything follows from it.
-A run that was broken off, failed or was rejected goes on with `aexl pipeline resume RUN`: what has ended is neither run nor paid for again, at most the step that was at work is. `--from STEP` does a step and all that began after it again; `aexl pipeline fork RUN --from STEP` does so in a new run. Steps are named by their addresses, which have the turns of loops, counted from 1: `loop#2::fix`.
+A run that was broken off, failed or was rejected goes on with `aexl pipeline resume RUN`: what has ended is neither run nor paid for again, at most the step that was at work is. `--from STEP` does a step and all that began after it again, and is the way on for a run that ended by its own word; `aexl pipeline fork RUN --from STEP` does so in a new run, which makes copies of its own of what branches that are not merged yet have done. Steps are named by their addresses, which have the turns of loops, counted from 1: `loop#2::fix`.
 `aexl pipeline log RUN` prints the journal, `--follow` while it grows; `runs` lists runs.
 
 A step that calls a pipeline begins a run of its own, which sees `step.invocation.prompt` and nothing else of its caller; its cost counts in both.
@@ -132,8 +132,8 @@ A dry run asks the runner `stub`, runs no program and opens no gate; names that 
 | exit code | the run |
 |---|---|
 | 0 | completed, also by `break` |
-| 1 | a step failed |
-| 2 | was called in a wrong way, or asks a runner for what it cannot do; nothing ran |
+| 1 | a step failed, or something that the run needs could not be had |
+| 2 | was called in a wrong way, names what is not there or is at work elsewhere, or asks a runner for what it cannot do; nothing ran |
 | 3 | has an invalid pipeline; nothing ran |
 | 4 | ended by its own word: `abort_pipeline` |
 | 5 | was rejected at a gate |

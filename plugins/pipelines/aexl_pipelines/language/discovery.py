@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Final, Literal
 
 from aexl.errors import NotFound
-from aexl_pipelines.language.loading import DEFAULT_NAMES
 from aexl_pipelines.language.problems import suggest
+
+DEFAULT_NAMES: Final = (".aexl.yaml", ".aexl/default.yaml", ".ail.yaml", ".ail/default.yaml")
+"""What a folder's own pipeline is called, the first that is there."""
 
 _MARKS: Final = (".git", "aexl.toml", ".aexl")
 _MOST: Final = 1_000

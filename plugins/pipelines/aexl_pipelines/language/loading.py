@@ -16,6 +16,7 @@ import msgspec
 
 from aexl.errors import AexlError
 from aexl_pipelines.language.checking import check_pipeline
+from aexl_pipelines.language.discovery import DEFAULT_NAMES
 from aexl_pipelines.language.inheritance import inherit, without_hooks
 from aexl_pipelines.language.kinds import Text
 from aexl_pipelines.language.model import Pipeline, Step
@@ -30,9 +31,6 @@ from aexl_pipelines.language.vocabulary.steps import STEPS
 
 DEEPEST: Final = 16
 """Files that inherit one another, and pipelines that call one another."""
-DEFAULT_NAMES: Final = (".aexl.yaml", ".aexl/default.yaml", ".ail.yaml", ".ail/default.yaml")
-"""What a folder's own pipeline is called, the first that is there."""
-
 _WEB: Final = re.compile(r"https://\S+")
 _HASH: Final = re.compile(r"#(?:sha256=)?([0-9a-f]{64})$")
 _SNAPSHOT: Final = re.compile(r"snapshot:([0-9a-f]{64})(?:/(.+))?")

@@ -9,8 +9,8 @@ from typing import get_args
 
 from aexl_pipelines.language.builtin_skills import BUILT_IN
 from aexl_pipelines.language.chapters import CHAPTERS
+from aexl_pipelines.language.discovery import DEFAULT_NAMES
 from aexl_pipelines.language.expressions.tree import Named
-from aexl_pipelines.language.loading import DEFAULT_NAMES
 from aexl_pipelines.language.model import StepAction
 from aexl_pipelines.language.records import Key, Record
 from aexl_pipelines.language.schema import pipeline_schema

@@ -35,6 +35,7 @@ GATES: Final = {
     "permission": "asks for a permission",
     "conflict": "asks about a conflict",
     "proposal": "proposes a change of the pipeline",
+    "approval": "waits for approval",
 }
 _REASON: Final = 600
 """Characters of why something failed: what a budget or a policy says ends with what to do."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from aexl_pipelines.live.lines import mark, run_sentence
 from aexl_pipelines.live.view import Ended, View
-from aexl_pipelines.live.words import dollars, duration
+from aexl_pipelines.live.words import clean, dollars, duration
 
 COLUMNS: Final = ("step", "status", ">time", ">cost", ">files")
 NARROW: Final = ("step", "", ">time")
@@ -66,4 +66,6 @@ def resuming(view: View) -> list[str]:
     if view.over is None or view.over.status == "completed":
         return []
     more = " --budget USD" if view.over.status == "denied" else ""
+    if view.over.status == "aborted" and view.over.step is not None:  # what it said then counts again otherwise
+        more = f" --from '{clean(view.over.step)}'"
     return [f"aexl pipeline resume {view.main}{more}"]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
-from typing import Final
+from contextlib import AbstractAsyncContextManager, aclosing
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -25,14 +26,25 @@ from aexl_pipelines.runners.classifying import classify
 from aexl_pipelines.runners.hosted import Hosted, conclude
 from aexl_pipelines.runners.launching import full_prompt, read_options
 
+if TYPE_CHECKING:
+    from aexl_pipelines.runners.chat_door import Reply
+
+    Door = Callable[[bytes, str, int | None], Awaitable[AbstractAsyncContextManager[Reply]]]
+
 _MOST_ERROR: Final = 64 * 1024
 """Bytes of an error's body that are read."""
 
 
 class HttpOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``max_history_messages``: how many messages of a resumed session are sent again; all of them by default."""
+    """What the runner can be told besides the request.
+
+    Attributes:
+        max_history_messages: How many messages of a resumed session are sent again; all of them by default.
+        connect_timeout_seconds: The longest wait for a connection, names and TLS with it; 10 by default.
+    """
 
     max_history_messages: int | None = None
+    connect_timeout_seconds: float | None = None
 
 
 class HttpRunner(Hosted):
@@ -68,6 +80,8 @@ class HttpRunner(Hosted):
         """Ask, and keep the conversation in the run's home."""
         import trio
 
+        from aexl_pipelines.runners.chat_door import send
+
         check_request(self, request)
         options = read_options(self.name, request.options, HttpOptions)
         access, model = self._ready(request)
@@ -77,7 +91,8 @@ class HttpRunner(Hosted):
             path = conversation_path(request, request.session.id or "")
             earlier = await trio.to_thread.run_sync(read_conversation, path)
         messages = messages_for(request, earlier, options.max_history_messages)
-        answer, cost = await self._ask(host, access, request, body_for(request, messages), ChatAnswer(session), tell)
+        door = partial(send, host, access, connect=options.connect_timeout_seconds)
+        answer, cost = await self._ask(door, request, body_for(request, messages), ChatAnswer(session), tell)
         if answer.error is None:
             said = [*messages, {"role": "assistant", "content": answer.text}]
             await trio.to_thread.run_sync(write_conversation, conversation_path(request, session), said)
@@ -104,19 +119,16 @@ class HttpRunner(Hosted):
 
     async def _ask(
         self,
-        host: Host,
-        access: Access,
+        door: Door,
         request: RunnerRequest,
         body: dict[str, object],
         answer: ChatAnswer,
         tell: Callable[[RunnerEvent], Awaitable[None]],
     ) -> tuple[ChatAnswer, int | None]:
-        from aexl_pipelines.runners.chat_door import send
-
         cost: list[int] = []
         try:
             limit = request.sampling.max_tokens
-            async with await send(host, access, msgspec.json.encode(body), str(body["model"]), limit) as reply:
+            async with await door(msgspec.json.encode(body), str(body["model"]), limit) as reply:
                 cost = reply.cost
                 held = b""
                 async with aclosing(reply.chunks) as chunks:

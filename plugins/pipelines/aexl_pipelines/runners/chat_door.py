@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Final, NamedTuple
 
+import msgspec
 import trio
 
 from aexl.api import Accounts, Answer, Body, Call, Executions, Host, Principal, Upstream, uuid7
@@ -34,21 +36,25 @@ class Reply(NamedTuple):
 
 
 async def send(
-    host: Host, access: Access, data: bytes, model: str, output_limit: int | None
+    host: Host, access: Access, data: bytes, model: str, output_limit: int | None, *, connect: float | None = None
 ) -> AbstractAsyncContextManager[Reply]:
     """Return the way for a request; entering it sends it.
+
+    Args:
+        connect: Seconds; the longest wait for a connection, where one is made.
 
     Raises:
         Refused: If the token is no good.
     """
     accounts = host.service(Accounts) if access.token.startswith(_OURS) else None
+    over_http = partial(_over_http, host, access, data, connect)
     if accounts is None:
-        return _over_http(host, access, data)
+        return over_http()
     principal = await accounts.authenticate(access.token)
     try:
         answering = host.call(_call(principal, data, model, output_limit))
     except Unavailable:  # beside a server, calls are the server's
-        return _over_http(host, access, data)
+        return over_http()
     return _within(answering)
 
 
@@ -68,11 +74,14 @@ async def _within(answering: AbstractAsyncContextManager[Answer]) -> AsyncIterat
 
 
 @asynccontextmanager
-async def _over_http(host: Host, access: Access, data: bytes) -> AsyncIterator[Reply]:
+async def _over_http(host: Host, access: Access, data: bytes, connect: float | None) -> AsyncIterator[Reply]:
     import httpx
 
     ours = access.token.startswith(_OURS)
-    transport = host.transport(Upstream(private=True, trust_env=not ours))
+    upstream = Upstream(private=True, trust_env=not ours)
+    if connect is not None:
+        upstream = msgspec.structs.replace(upstream, connect=connect)
+    transport = host.transport(upstream)
     headers = {
         "authorization": f"Bearer {access.token}",
         "content-type": "application/json",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from contextlib import aclosing
-from typing import Final
 
 import msgspec
 from starlette.applications import Starlette
@@ -15,13 +14,10 @@ from starlette.routing import Route
 
 from aexl.api import ASGIApp, Principal
 from aexl.errors import AexlError, Invalid, Refused
-from aexl_pipelines.serving.answering import error_answer, json
+from aexl_pipelines.serving.answering import error_answer
 from aexl_pipelines.serving.endpoints import LARGEST_BODY, Ask, Endpoint, Sendable, check_scope
 from aexl_pipelines.serving.jobs import Station
-from aexl_pipelines.serving.openapi import document
 from aexl_pipelines.serving.table import ENDPOINTS, PREFIX
-
-OPENAPI: Final = f"{PREFIX}/openapi.json"
 
 
 def make_app(station: Station) -> ASGIApp:
@@ -32,7 +28,6 @@ def make_app(station: Station) -> ASGIApp:
     routes = [
         Route(path, functools.partial(_serve, station, found), methods=list(found)) for path, found in paths.items()
     ]
-    routes.append(Route(OPENAPI, functools.partial(_describe, station)))
     return Starlette(routes=routes, exception_handlers={404: _no_such_path, 405: _no_such_method})
 
 
@@ -76,10 +71,6 @@ async def _read_body(request: Request, endpoint: Endpoint) -> object:
         return msgspec.json.decode(bytes(data) or b"{}", type=endpoint.body)
     except (msgspec.DecodeError, RecursionError) as error:
         raise Invalid(f"the body cannot be used: {error}") from error
-
-
-async def _describe(station: Station, request: Request) -> Response:  # noqa: ARG001 - the library's interface
-    return json(document(station.host.version))
 
 
 async def _no_such_path(request: Request, error: Exception) -> Response:  # noqa: ARG001 - the library's interface

@@ -69,7 +69,10 @@ class Endpoint:
         scope: The least that the token must have.
         answer: What comes back, in words; with ``stream`` as server-sent events.
         query: Parameters of the query string, with what they mean.
+        schemas: The JSON Schemas of those that are more than a text.
+        kind: The answer's media type, if it is no JSON.
         statuses: Further statuses that an answer may have, with what they mean.
+        answers: Those of them above 399 whose answer has the endpoint's own shape, and not that of an error.
     """
 
     method: Literal["GET", "POST", "DELETE"]
@@ -83,7 +86,10 @@ class Endpoint:
     body: type[msgspec.Struct] | None = None
     stream: bool = False
     query: Mapping[str, str] = field(default_factory=dict)
+    schemas: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    kind: str = ""
     statuses: Mapping[int, str] = field(default_factory=dict)
+    answers: tuple[int, ...] = ()
 
 
 def check_scope(principal: Principal, endpoint: Endpoint) -> None:

@@ -12,7 +12,7 @@ import msgspec
 
 from aexl.api import format_usd
 from aexl.api.runners import Asked, RunnerEvent, Spent, Text, Thinking, ToolResult, ToolUse
-from aexl_pipelines.gates.queue import verdict_of_timeout
+from aexl_pipelines.gates.records import verdict_of_timeout
 from aexl_pipelines.journal.records import Gate, GateDecided, RunEnded, StepEnded
 
 Fields = dict[str, object]

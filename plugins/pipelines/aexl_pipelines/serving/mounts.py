@@ -14,10 +14,18 @@ import trio
 from aexl.api import ASGIApp, ASGIReceive, ASGIScope, ASGISend, Host, Mount
 
 if TYPE_CHECKING:
+    from aexl.api.openapi import Description
     from aexl_pipelines.serving.jobs import Station
 
-PATHS: Final = tuple(f"/api/v1/{name}" for name in ("sessions", "runs", "gates", "pipelines", "openapi.json"))
+PATHS: Final = tuple(f"/api/v1/{name}" for name in ("sessions", "runs", "gates", "pipelines"))
 """The prefixes: each of its own, so that other plugins serve theirs below ``/api/v1``."""
+
+
+def describe_endpoints() -> Description:
+    """Return the endpoints' part of the OpenAPI document."""
+    from aexl_pipelines.serving import openapi
+
+    return openapi.describe_endpoints()
 
 
 class Doorstep:
@@ -55,7 +63,7 @@ class Doorstep:
 
     def mounts(self) -> Sequence[Mount]:
         """Return the routes. ``auth`` is the least that any path needs; endpoints ask for more themselves."""
-        return [Mount(path=path, app=self, auth="read") for path in PATHS]
+        return [Mount(path=path, app=self, auth="read", describe=describe_endpoints) for path in PATHS]
 
     async def __call__(self, scope: ASGIScope, receive: ASGIReceive, send: ASGISend) -> None:
         """Serve one request."""

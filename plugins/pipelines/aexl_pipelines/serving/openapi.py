@@ -1,109 +1,48 @@
-"""The OpenAPI document, made of the table of endpoints."""
+"""The pipelines' part of the OpenAPI document, made of the table of endpoints."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from typing import Any
 
-import msgspec
-
+from aexl.api.openapi import FAILURES, Description, Operation, Query, describe
 from aexl_pipelines.serving.endpoints import Endpoint
 from aexl_pipelines.serving.table import ENDPOINTS, PREFIX
 
-Document = dict[str, object]
+
+def describe_endpoints() -> Description:
+    """Return the part of the document that the endpoints are."""
+    return describe(_operation(endpoint) for endpoint in ENDPOINTS)
 
 
-def document(version: str) -> Document:
-    """Return the document, OpenAPI 3.1.
-
-    Args:
-        version: Of aexl.
-    """
-    bodies = [endpoint.body for endpoint in ENDPOINTS if endpoint.body is not None]
-    _, schemas = msgspec.json.schema_components(
-        bodies, ref_template="#/components/schemas/{name}", schema_hook=_anything
-    )
-    paths: dict[str, dict[str, object]] = {}
-    for endpoint in ENDPOINTS:
-        paths.setdefault(PREFIX + endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "aexl pipelines",
-            "version": version,
-            "description": "Sessions, turns, runs and gates of pipelines. Times are RFC 3339, money is USD.",
-        },
-        "security": [{"token": []}],
-        "paths": paths,
-        "components": {
-            "schemas": {**schemas, "Error": _ERROR},
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-        },
-    }
-
-
-def _anything(kind: type[object]) -> Document:  # noqa: ARG001 - the library's interface; only object comes here
-    return {"description": "Any JSON value."}
-
-
-_ERROR: Document = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["message", "type", "code"],
-            "properties": {
-                "message": {"type": "string"},
-                "type": {"type": "string"},
-                "param": {"type": ["string", "null"]},
-                "code": {"type": "string"},
-                "problems": {"type": "array", "items": {"type": "object"}},
-            },
-        }
-    },
-}
-
-
-def _operation(endpoint: Endpoint) -> Document:
-    operation: Document = {
-        "operationId": endpoint.name,
-        "summary": endpoint.summary,
-        "description": f"Needs a token of the scope `{endpoint.scope}`.",
-        "parameters": _parameters(endpoint),
-        "responses": _responses(endpoint),
-    }
-    if endpoint.body is not None:
-        schema = {"$ref": f"#/components/schemas/{endpoint.body.__name__}"}
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
-    return operation
-
-
-def _parameters(endpoint: Endpoint) -> list[Document]:
-    found: list[Document] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in re.findall(r"{(\w+)}", endpoint.path)
-    ]
-    found += [
-        {"name": name, "in": "query", "description": text, "schema": {"type": "string"}}
-        for name, text in endpoint.query.items()
-    ]
+def _operation(endpoint: Endpoint) -> Operation:
+    query = [Query(name, endpoint.schemas.get(name, {"type": "string"}), text) for name, text in endpoint.query.items()]
     if endpoint.stream and "after" in endpoint.query:
-        found.append({"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}})
-    return found
+        query.append(
+            Query("Last-Event-ID", endpoint.schemas["after"], "The last record that the client has.", "header")
+        )
+    answers = {status for status in endpoint.statuses if status < 400} | set(endpoint.answers)
+    failures = {status: text for status, text in endpoint.statuses.items() if status not in answers}
+    if endpoint.method != "GET":
+        failures.setdefault(409, FAILURES[409])
+    return Operation(
+        method=endpoint.method,
+        path=PREFIX + endpoint.path,
+        id=endpoint.name,
+        summary=endpoint.summary,
+        tag=endpoint.path.split("/")[1],
+        security="agent",
+        scope=endpoint.scope,
+        takes=endpoint.body,
+        gives=_gives(endpoint),
+        kind=endpoint.kind,
+        streams=endpoint.stream,
+        answer=endpoint.answer,
+        status=endpoint.status,
+        query=query,
+        statuses={status: text for status, text in endpoint.statuses.items() if status in answers},
+        failures=failures,
+    )
 
 
-def _responses(endpoint: Endpoint) -> Document:
-    kind = "text/event-stream" if endpoint.stream else _content_type(endpoint)
-    schema = {"type": "string"} if kind != "application/json" else {"type": "object"}
-    good: Document = {"description": endpoint.answer}
-    if endpoint.status != 204:
-        good["content"] = {kind: {"schema": schema}}
-    responses: Document = {str(endpoint.status): good}
-    responses |= {str(status): {"description": text} for status, text in endpoint.statuses.items()}
-    error: Mapping[str, object] = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
-    return {**responses, "default": {"description": "What is wrong, and what to do.", "content": error}}
-
-
-def _content_type(endpoint: Endpoint) -> str:
-    return "application/yaml" if endpoint.path.endswith("/materialize") else "application/json"
+def _gives(endpoint: Endpoint) -> dict[str, Any] | None:
+    return None if endpoint.stream or endpoint.kind or endpoint.status == 204 else {"type": "object"}

@@ -176,12 +176,11 @@ async def _answer(ask: Ask, run: str, status: int) -> Sendable:
 
 def _after(ask: Ask) -> int:
     """Return the number of the last record that the client has; -1 for none."""
-    text = ask.last_event or ask.query.get("after")
-    if text is None:
-        return -1
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise Invalid(f"Last-Event-ID must be the number of a record, not {text[:20]!r}")
-    return int(text)
+    given = [text for text in (ask.last_event, ask.query.get("after")) if text]
+    for text in given:
+        if not (text.isascii() and text.isdigit() and len(text) <= 9):
+            raise Invalid(f"Last-Event-ID and after must be the number of a record, not {text[:20]!r}")
+    return int(given[0]) if given else -1
 
 
 def _has_more(folder: Path, after: int) -> bool:

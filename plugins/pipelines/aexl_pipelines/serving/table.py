@@ -15,9 +15,16 @@ from aexl_pipelines.serving.bodies import (
     ResumedRun,
 )
 from aexl_pipelines.serving.endpoints import Endpoint
+from aexl_pipelines.serving.sessions import MOST_TURNS
 
 PREFIX: Final = "/api/v1"
 
+
+def _number(least: int, most: int, usual: int) -> dict[str, object]:
+    return {"type": "integer", "minimum": least, "maximum": most, "default": usual}
+
+
+_AFTER: Final = {"after": {"type": "integer", "minimum": 0, "maximum": 999_999_999}}
 _PAGE: Final = {"offset": "How many to leave out, the newest first.", "limit": "How many at most."}
 _DECIDED: Final = {409: "Somebody was quicker; the message says what was decided, and by whom."}
 _SUSPENDED: Final = {202: "It waits at a gate, or still runs."}
@@ -84,6 +91,7 @@ ENDPOINTS: Final = (
         summary="List a session's turns.",
         handler=session_api.turns,
         query=_PAGE,
+        schemas={"offset": _number(0, MOST_TURNS, 0), "limit": _number(1, 100, 20)},
         answer="A page of turns, the newest first.",
     ),
     Endpoint(
@@ -149,6 +157,7 @@ ENDPOINTS: Final = (
         summary="List the runs that the token's agent has started; an admin sees all, those of the command line too.",
         handler=run_api.listed,
         query={"limit": "How many at most, 50 by default.", "status": "Only those in this state."},
+        schemas={"limit": _number(1, 1000, 50)},
         answer="The runs, the newest first.",
     ),
     Endpoint(
@@ -169,6 +178,7 @@ ENDPOINTS: Final = (
         handler=run_api.events,
         stream=True,
         query={"after": "The same as the header Last-Event-ID."},
+        schemas=_AFTER,
         answer="Each record of the journal, named by its type, with its number as id; between them progress, without id.",
         statuses={204: "The run is over, and there is nothing after Last-Event-ID."},
     ),
@@ -244,6 +254,7 @@ ENDPOINTS: Final = (
         body=PipelineChoice,
         answer="It is valid.",
         statuses=_INVALID,
+        answers=(422,),
     ),
     Endpoint(
         method="POST",
@@ -253,6 +264,7 @@ ENDPOINTS: Final = (
         summary="Print a pipeline with all that it inherits, and where each line comes from, as YAML.",
         handler=pipeline_api.materialize,
         body=PipelineChoice,
+        kind="application/yaml",
         answer="The YAML.",
         statuses=_INVALID,
     ),

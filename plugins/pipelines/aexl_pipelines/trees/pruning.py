@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aexl.api import Snapshots
+from aexl_pipelines.gates.files import GateFiles
 from aexl_pipelines.journal.folders import runs_folder
 from aexl_pipelines.journal.writing import NAME, is_driven
 from aexl_pipelines.trees.copies import FOLDER
@@ -21,7 +22,8 @@ from aexl_pipelines.trees.keeping import drop_runs
 def old_runs(home: Path, before: float) -> Iterator[Path]:
     """Yield the folders of runs in whose journals nothing was written since a time, and that nobody drives. Blocks.
 
-    Folders without a journal are what an earlier pruning has left: they count too.
+    Folders without a journal are what an earlier pruning has left, or have questions of others than runs: they count
+    too, once nobody has to answer there any more.
 
     Args:
         before: Unix seconds.
@@ -33,6 +35,10 @@ def old_runs(home: Path, before: float) -> Iterator[Path]:
         except FileNotFoundError:  # it went away meanwhile
             continue
         if folder.is_dir() and changed < before and not is_driven(folder):
+            if not journal.is_file() and any(
+                each.decided is None for each in GateFiles(folder.parent).listed(folder.name)
+            ):
+                continue
             yield folder
 
 

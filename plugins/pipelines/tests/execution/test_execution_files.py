@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from aexl.api import ObjectId
 from aexl.errors import Invalid
 from aexl.testing.snapshots import FakeSnapshots
+from aexl_pipelines.execution.recent import FRESH, Recent
 from aexl_pipelines.journal.records import Forked, Merged, Noted, RunOptions, StepBegun, Verdict
 from aexl_pipelines.trees.ports import SnapshotTrees
 
@@ -116,6 +118,57 @@ async def test_a_branch_that_had_ended_is_merged_by_the_run_that_goes_on(worksho
     assert (workshop.project / "b").read_text() == "right"
 
 
+@pytest.mark.slow
+async def test_a_fork_takes_over_what_branches_made_and_leaves_their_copies_to_the_run_it_comes_from(workshop, trees):
+    workshop.stub = {"error": "provider"}
+    result = await workshop.run(
+        """
+        pipeline:
+          - {id: left, async: true, context: {shell: "echo left > a"}}
+          - id: right
+            async: true
+            for_each: {over: [1], steps: [{id: wait, context: {shell: "sleep 1"}}, {id: ask, prompt: x}]}
+          - {id: j, action: join, depends_on: [right, left]}
+        """
+    )
+    assert result.exit_code == 1
+    workshop.stub = {"files": {"b": "right"}}
+    forked = await workshop.fork(result.run, from_step="right#1::ask")
+    assert forked.exit_code == 0
+    assert (workshop.project / "a").read_text() == "left\n"
+    assert (workshop.project / "b").read_text() == "right"
+    assert workshop.ended(forked)["left"].cached
+    assert (next((result.folder / "copies").glob("left-*")) / "a").read_text() == "left\n"
+    (workshop.project / "a").unlink()
+    assert (await workshop.resume(result.run)).exit_code == 0
+    assert (workshop.project / "a").read_text() == "left\n"
+
+
+async def test_a_turn_that_goes_on_finds_the_files_of_its_steps_though_its_copy_is_gone(workshop, trees):
+    workshop.stub = {"error": "provider"}
+    result = await workshop.run(
+        """
+        pipeline:
+          - id: each
+            for_each:
+              over: [1, 2]
+              parallel: 2
+              steps:
+                - {id: a, context: {shell: "echo $N > f$N"}, env: {N: "{{ for_each.item }}"}}
+                - {id: b, prompt: x}
+                - {id: c, context: {shell: "ls"}}
+        """
+    )
+    assert result.exit_code == 1
+    workshop.stub = {}
+    failed = next(step for step, status in workshop.statuses(result).items() if status == "failed" and "::" in step)
+    forked = await workshop.fork(result.run, from_step=failed)
+    assert forked.exit_code == 0
+    ended = workshop.ended(forked)
+    assert (ended["each#1::c"].stdout, ended["each#2::c"].stdout) == ("f1", "f2")
+    assert sorted(path.name for path in workshop.project.iterdir()) == [".aexl.yaml", "f1", "f2"]
+
+
 async def test_branches_that_cannot_write_work_in_no_copies(workshop, trees):
     result = await workshop.run(
         """
@@ -138,6 +191,78 @@ async def test_copies_go_with_a_run_that_nobody_resumes(workshop, trees, last, l
     )
     assert result.exit_code == {"break": 0, "abort_pipeline": 4, "pause_for_human": 5}[last]
     assert any((result.folder / "copies").iterdir()) is left
+
+
+class Counting(SnapshotTrees):
+    """Remembers what was captured for what."""
+
+    def __init__(self, snapshots, scratch):
+        super().__init__(snapshots, scratch)
+        self.taken = []
+
+    async def capture(self, folder, message):
+        self.taken.append(message.split(" of run")[0].split(" run ")[0])
+        return await super().capture(folder, message)
+
+
+@pytest.fixture
+def counted(workshop, tmp_path):
+    found = Counting(FakeSnapshots(), tmp_path / "scratch")
+    workshop.changes["trees"] = found
+    return found
+
+
+async def test_the_end_of_a_step_and_the_begin_of_the_next_are_one_look_at_the_files(workshop, counted):
+    result = await workshop.run(
+        "pipeline: [{id: a, context: {shell: 'echo 1 > x'}}, {id: b, context: {shell: 'true'}}]"
+    )
+    ended = workshop.ended(result)
+    assert counted.taken == ["before", "after a", "after b"]
+    assert ended["a"].after == ended["b"].before == ended["b"].after
+
+
+async def test_what_comes_after_a_branchs_own_step_is_merged_too(workshop, counted):
+    result = await workshop.run(
+        """
+        pipeline:
+          - {id: plain, async: true, context: {shell: "echo 1 > plain"}}
+          - id: more
+            async: true
+            context: {shell: "echo 1 > own"}
+            then: [{context: {shell: "echo 2 > chained"}}]
+          - {id: j, action: join, depends_on: [plain, more]}
+        """
+    )
+    assert result.exit_code == 0
+    assert {path.name for path in workshop.project.iterdir()} >= {"plain", "own", "chained"}
+    assert counted.taken.count("after plain") == 1
+
+
+async def test_after_a_person_was_asked_the_files_are_looked_at_again(workshop, counted, scripted):
+    class Editing(type(scripted())):
+        async def ask(self, gate):
+            (workshop.project / "edited").write_text("by a person")
+            return Verdict(choice="approve")
+
+    result = await workshop.run(
+        "pipeline: [{id: a, context: {shell: 'true'}}, {id: g, action: pause_for_human}, {id: b, context: {shell: 'true'}}]",
+        gates=Editing(),
+    )
+    ended = workshop.ended(result)
+    assert counted.taken == ["before", "after a", "before b", "after b"]
+    assert ended["a"].after != ended["b"].before == ended["b"].after
+
+
+@pytest.mark.parametrize(("seconds", "looks"), [(FRESH, 0), (FRESH + 0.001, 1)])
+def test_a_look_at_the_files_counts_for_a_moment(tmp_path, seconds, looks):
+    recent = Recent()
+    recent.take(tmp_path, ObjectId("1" * 64), 0.0)
+    assert (recent.find(tmp_path, seconds) is None) is bool(looks)
+    assert recent.find(tmp_path / "other", 0.0) is None
+    recent.hear(StepBegun(at=1.0, step="a", kind="shell"))
+    assert recent.find(tmp_path, 0.0) is not None
+    recent.hear(Noted(at=1.0, text="anything else"))
+    assert recent.find(tmp_path, 0.0) is None
 
 
 class Unreadable(SnapshotTrees):

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from aexl.api.governed import Access
-from aexl.errors import Invalid, Unavailable
+from aexl.errors import Invalid, Refused, Unavailable
 from aexl_pipelines.disk import DiskFiles
 from aexl_pipelines.execution.contexts import program_environment
 from aexl_pipelines.journal.records import (
@@ -117,6 +117,35 @@ async def test_a_governed_run_has_an_access_for_each_attempt_and_what_was_booked
     assert governor.steps == ["a", "/a", "b", "/b"]
     assert [type(record) for record in governor.recorded] == [RunBegun, RunEnded]
     assert (governor.recorded[0].agent, governor.budget.usd) == ("payer/run", 10**9)
+
+
+class Asking:
+    """A step type that is refused what it asks for."""
+
+    name = "ask"
+
+    def __init__(self):
+        self.given = []
+
+    def parse(self, arguments):
+        return self
+
+    async def run(self, run):
+        self.given.append(run.access)
+        raise Refused("the run's budget is spent", code="insufficient_budget", status=402)
+
+
+async def test_a_step_of_a_plugin_has_the_runs_access_and_what_it_is_refused_denies_it(workshop):
+    kind, governor = Asking(), Governing()
+    workshop.step_types = {"ask": kind}
+    text = "pipeline: [{id: a, use: ask, retry: 2}]"
+    result = await workshop.run(text, governor=governor)
+    assert [access.token for access in kind.given] == ["aexl_t_secret-of-a-step"]
+    assert governor.steps == ["a", "/a"]
+    error = workshop.ended(result)["a"].error
+    assert (error.kind, error.status, result.exit_code) == ("budget", 402, 7)
+    await workshop.run(text)
+    assert kind.given[1:] == [None]
 
 
 async def test_a_run_that_must_be_governed_does_not_begin_without_a_governor(workshop):

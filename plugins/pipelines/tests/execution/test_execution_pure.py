@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aexl.api import Usage
+from aexl.api import ObjectId, Usage
 from aexl.api.runners import Ability
 from aexl.errors import Invalid
 from aexl_pipelines.execution.accounting import Account, step_exceeded
-from aexl_pipelines.execution.asking import own_access
+from aexl_pipelines.execution.asking import check_provider, own_access, plan_request
 from aexl_pipelines.execution.masking import Masker, StreamMask
-from aexl_pipelines.execution.settings import policy_of
-from aexl_pipelines.execution.state import RunState, enclosing, is_within, redone
+from aexl_pipelines.execution.settings import policy_of, settings_of
+from aexl_pipelines.execution.state import RunState, enclosing, final_files, is_within, latest_files, redone
 from aexl_pipelines.journal.lines import Written
-from aexl_pipelines.journal.records import AttemptEnded, LoopTurn, Noted, RunResumed, StepBegun, StepEnded
+from aexl_pipelines.journal.records import (
+    AttemptEnded,
+    BranchTaken,
+    Forked,
+    LoopTurn,
+    Merged,
+    Noted,
+    RunOptions,
+    RunResumed,
+    StepBegun,
+    StepEnded,
+)
 from aexl_pipelines.language.parts import Budget, Tools
+from aexl_pipelines.runners.table import runners
 
 
 def masker(*secrets: str) -> Masker:
@@ -26,6 +38,7 @@ def masker(*secrets: str) -> Masker:
     return found
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.sampled_from(["hush", "hus", "h", "secret", "x", " ", "sec", "ret"]), max_size=20), st.data())
 def test_a_secret_that_comes_in_pieces_is_masked_as_if_it_had_come_whole(words, data):
     text = "".join(words)
@@ -149,3 +162,69 @@ def test_an_endpoint_of_a_steps_own_must_be_one_that_can_be_reached_so():
     assert own_access("http://x/v1/", "t", "r").v1 == "http://x/v1"
     with pytest.raises(Invalid, match="end with /v1"):
         own_access("http://x/api", "t", "r")
+
+
+def test_a_providers_times_are_for_the_runner_that_can_keep_them_and_an_error_where_a_step_asks_another(workshop):
+    path = workshop.write(
+        """
+        defaults: {provider: {connect_timeout_seconds: 5, read_timeout_seconds: 60, max_history_messages: 4}}
+        pipeline:
+          - {id: asks, prompt: x, runner: http, provider: {connect_timeout_seconds: 2}}
+          - {id: works, prompt: x, runner: claude}
+          - {id: wrong, prompt: x, runner: claude, provider: {read_timeout_seconds: 60}}
+          - {id: replayed, prompt: x, runner: cassette, provider: {read_timeout_seconds: 60}}
+        """
+    )
+    pipeline = workshop.load(path).unwrap()
+    named = {runner.name: runner for runner in runners()}
+    planned = {}
+    for step in pipeline.steps:
+        settings = settings_of(step, pipeline, RunOptions())
+        runner = named[settings.runner]
+        planned[step.id] = plan_request(step, settings, runner, {}, answerable=False, cwd=workshop.project)
+        if step.id == "wrong":
+            with pytest.raises(Invalid, match="runner claude cannot honour provider: read_timeout_seconds"):
+                check_provider(step, settings.runner)
+        else:
+            check_provider(step, settings.runner)
+
+    assert planned["asks"].options == {"max_history_messages": 4, "connect_timeout_seconds": 2.0}
+    assert planned["asks"].limits.idle == 60.0
+    assert (planned["works"].options, planned["works"].limits.idle) == ({}, None)
+
+
+def files(*records) -> RunState:
+    return RunState(Written(number, record) for number, record in enumerate(records, 1))
+
+
+def ended(step: str, after: str | None) -> StepEnded:
+    return StepEnded(
+        at=1.0, step=step, kind="shell", status="completed", after=None if after is None else ObjectId(after)
+    )
+
+
+def forked(step: str) -> Forked:
+    return Forked(at=1.0, step=step, folder=f"/copies/{step}", base=ObjectId("base"))
+
+
+def merged(step: str, snapshot: str) -> Merged:
+    return Merged(at=1.0, step=step, base=ObjectId("b"), theirs=ObjectId("t"), snapshot=ObjectId(snapshot))
+
+
+@pytest.mark.parametrize(
+    ("records", "latest", "final"),
+    [
+        ((), None, None),
+        ((ended("x::a", "1"), ended("x", "2")), "2", "2"),
+        ((ended("x", "2"), ended("x::then::0", "3")), "3", None),
+        ((ended("x", "2"), BranchTaken(at=1.0, step="x", number=1, action="pipeline", why="always")), "2", None),
+        ((ended("x::a", "1"), ended("y", "9")), "1", None),
+        ((ended("x::a", "1"), ended("x::b", None)), "1", None),
+        # a copy within the copy: its steps' files are elsewhere until it is merged
+        ((ended("x::a", "1"), forked("x::in"), ended("x::in::s", "7"), ended("x::in", "8")), "1", None),
+        ((ended("x::a", "1"), forked("x::in"), ended("x::in", "8"), merged("x::in", "9")), "9", None),
+    ],
+)
+def test_the_files_of_a_branch_are_those_of_its_latest_step_that_worked_in_its_own_copy(records, latest, final):
+    state = files(forked("x"), *records)
+    assert (latest_files(state, "x"), final_files(state, "x")) == (latest, final)

@@ -189,6 +189,7 @@ async def test_what_a_runner_cannot_do_is_an_error_before_anything_runs(workshop
           - {id: b, prompt: x, runner: codex, tools: {disabled: true}}
           - {id: c, prompt: x, runner: nobody}
           - {id: d, prompt: x, runner: gemini, budget: 0.10}
+          - {id: e, prompt: x, runner: codex, provider: {connect_timeout_seconds: 5, max_history_messages: 2}}
     """
     with pytest.raises(Invalid) as caught:
         await workshop.run(text, options=RunOptions())
@@ -196,6 +197,7 @@ async def test_what_a_runner_cannot_do_is_an_error_before_anything_runs(workshop
         "step b: runner codex cannot honour tools",
         "step c: there is no runner",
         "step d: runner gemini counts no money",
+        "step e: runner codex cannot honour provider: connect_timeout_seconds, max_history_messages",
     ):
         assert part in str(caught.value)
     assert not (workshop.project / "ran").exists()

@@ -45,6 +45,14 @@ def test_without_a_terminal_there_are_plain_lines(told):
     ]
 
 
+def test_a_run_that_ended_by_its_own_word_goes_on_from_the_step_that_said_it(told):
+    out = io.StringIO()
+    view = open_view(out=out)
+    play(view, told.run(), told.over("aborted", 4, step="loop#1::c"))
+    view.summarize()
+    assert out.getvalue().splitlines()[-1] == "aexl: to go on: aexl pipeline resume r1 --from 'loop#1::c'"
+
+
 @pytest.mark.parametrize(("status", "more"), [("denied", " --budget USD"), ("failed", ""), ("rejected", "")])
 def test_a_run_that_has_not_completed_says_how_to_go_on(told, status, more):
     out = io.StringIO()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import socket
+from functools import partial
 
 import httpx
 import msgspec
 import pytest
+import trio
 
 from aexl.api import Accounts, Executions, Usage
 from aexl.api.governed import Access
 from aexl.api.runners import Concluded, RunnerLimits, RunnerSession, Sampling, Spent, Started, Text, Thinking
+from aexl.core.http.transport import make_transport
 from aexl.errors import Invalid, NotFound, ProviderFailed, Refused, Unavailable
 from aexl.testing.answers import FakeAnswer, make_booked
 from aexl.testing.factories import make_principal
@@ -241,6 +245,67 @@ async def test_an_endpoint_that_is_not_there_is_an_outcome(host, table, heard, m
 
     assert (outcome.status, outcome.error.kind) == ("failed", "provider")
     assert "127.0.0.1:1 could not be reached" in outcome.error.message
+
+
+@pytest.fixture
+def silent():
+    """A port whose backlog is full: further connects get no answer."""
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    listening.listen(0)
+    fill = [socket.socket() for _ in range(3)]
+    for one in fill:
+        one.setblocking(False)
+        one.connect_ex(listening.getsockname())
+    yield listening.getsockname()[1]
+    for one in [*fill, listening]:
+        one.close()
+
+
+class Real(Elsewhere):
+    """The same host with real connections."""
+
+    def __init__(self, host):
+        super().__init__(host, None)
+
+    def transport(self, upstream):
+        return make_transport(upstream)
+
+
+@pytest.mark.parametrize(("options", "seconds"), [({"connect_timeout_seconds": 2.5}, 2.5), ({}, 10.0)])
+async def test_a_connection_is_waited_for_as_long_as_was_said_and_no_longer(
+    host, table, heard, make_request, silent, autojump_clock, options, seconds
+):
+    autojump_clock.autojump_threshold = 0.05
+    silence = Access(url=f"http://127.0.0.1:{silent}", token="sk-own", run="")
+    request = make_request(access=silence, model="m", options=options)
+    begun = trio.current_time()
+    outcome = await run(Real(host), table["http"], request, tell=heard.tell)
+
+    assert trio.current_time() - begun == pytest.approx(seconds)
+    assert (outcome.status, outcome.error.kind) == ("failed", "provider")
+    assert f"127.0.0.1:{silent} could not be reached" in outcome.error.message
+
+
+async def test_an_answer_may_take_longer_than_its_connection(host, table, heard, make_request, autojump_clock):
+    autojump_clock.autojump_threshold = 0.05
+
+    async def answer(connection):
+        await connection.receive_some()
+        await trio.sleep(30)
+        body = stream({"content": "Hi."})
+        head = f"HTTP/1.1 200 OK\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        await connection.send_all(head.encode() + body)
+
+    async with trio.open_nursery() as nursery:
+        [listener] = await nursery.start(partial(trio.serve_tcp, answer, 0, host="127.0.0.1"))
+        port = listener.socket.getsockname()[1]
+        slow = Access(url=f"http://127.0.0.1:{port}", token="sk-own", run="")
+        request = make_request(access=slow, model="m", options={"connect_timeout_seconds": 1.0})
+        outcome = await run(Real(host), table["http"], request, tell=heard.tell)
+        nursery.cancel_scope.cancel()
+
+    assert (outcome.status, outcome.text) == ("completed", "Hi.")
 
 
 async def test_time_and_silence_end_it(host, table, heard, make_request, autojump_clock):

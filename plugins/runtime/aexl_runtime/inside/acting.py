@@ -9,9 +9,9 @@ from typing import Any
 
 from aexl.sdk.calling import call_handler, run
 from aexl.sdk.context import Context
-from aexl.sdk.errors import InvalidInput
 from aexl.sdk.registry import Handler, get_registry
 from aexl.sdk.routes import find_route
+from aexl_runtime.inside.checking import check_result
 from aexl_runtime.inside.describing import describe
 from aexl_runtime.inside.loading import ENTRY
 from aexl_runtime.protocol.failures import fail
@@ -77,25 +77,8 @@ def _call(
     handler: Handler, ctx: Context, payload: Any, request: Mapping[str, object] | None = None, **params: str
 ) -> Any:
     result = plain(call_handler(handler, ctx.acting_as(handler, request), payload, **params))
-    if handler.output_schema is not None:
-        _check_schema(handler, result)
+    check_result(handler, result)
     return result
-
-
-def _check_schema(handler: Handler, result: Any) -> None:
-    from jsonschema.exceptions import SchemaError, best_match  # type: ignore[import-untyped]  # it has no types
-    from jsonschema.validators import validator_for  # type: ignore[import-untyped]  # it has no types
-
-    schema = plain(handler.output_schema)
-    kind = validator_for(schema)
-    try:
-        kind.check_schema(schema)
-    except SchemaError as error:
-        raise InvalidInput([f"the output_schema of {handler.kind} {handler.name!r} is none: {error.message}"]) from None
-    problem = best_match(kind(schema).iter_errors(result))
-    if problem is not None:
-        place = f"the result of {handler.kind} {handler.name!r} does not match its output_schema at {problem.json_path}"
-        raise InvalidInput([f"{place}: {problem.message}"])
 
 
 def _status(result: Any) -> int:
@@ -120,8 +103,8 @@ def _execute(root: str, handler: str, event: Mapping[str, Any], ctx: Context) ->
 def _import_own(root: str, module: str) -> Any:
     """Import a module of the project; ``None`` where it has none of that name, whatever else the machine has."""
     parts = module.split(".")
-    base = os.path.join(root, *parts)  # noqa: PTH118 - pathlib is not imported here
-    if not (os.path.isfile(f"{base}.py") or os.path.isfile(os.path.join(base, "__init__.py"))):  # noqa: PTH113, PTH118
+    base = os.path.join(root, *parts)
+    if not (os.path.isfile(f"{base}.py") or os.path.isfile(os.path.join(base, "__init__.py"))):
         return None
     __import__(module)
     return sys.modules[module]

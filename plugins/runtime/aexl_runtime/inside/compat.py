@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import aexl.sdk
 from aexl.sdk import contracts, decorators, errors, mcp, registry, routes
 from aexl.sdk.context import Context
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader
+else:
+    Loader = object  # importing it takes as long as importing all of us
 
 PACKAGE = "aiel_sdk"
 

@@ -42,7 +42,7 @@ def load_project(root: str, capabilities: Mapping[str, bool], *, action: str) ->
     if action == "execute":
         return {}
     before = perf_counter()
-    if not os.path.isfile(os.path.join(root, f"{ENTRY}.py")):  # noqa: PTH113, PTH118 - pathlib is not imported here
+    if not os.path.isfile(os.path.join(root, f"{ENTRY}.py")):
         raise fail("load", f"{ENTRY}.py is not there any more")
     __import__(ENTRY)
     imported = perf_counter()

@@ -17,6 +17,11 @@ def own_wire() -> Wire:
     return Wire(reading, writing)
 
 
+def prepare() -> None:
+    """Import what a run needs."""
+    import aexl_runtime.inside.running  # noqa: F401 - to have it
+
+
 def main(wire: Wire | None = None) -> None:
     """Serve the first order: a single run, or a project to be kept ready. Does not return."""
     wire = own_wire() if wire is None else wire

@@ -40,7 +40,7 @@ def _sources(root: str) -> Iterator[str]:
 
 
 def _imported(path: str) -> set[str]:
-    with open(path, "rb") as file:  # noqa: PTH123 - pathlib takes longer to import than this to run
+    with open(path, "rb") as file:
         text = file.read(_LARGEST)
     if not any(word in text for word in _WORDS):
         return set()

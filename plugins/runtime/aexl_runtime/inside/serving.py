@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from aexl.sdk.registry import get_registry
+from aexl_runtime.inside.preparing import prepare
 from aexl_runtime.inside.running import Run
 from aexl_runtime.inside.wire import Wire
 
@@ -42,6 +44,7 @@ def serve(wire: Wire, order: Mapping[str, Any]) -> None:
     run = Run(_Marked(*wire.descriptors()))
     run.take_streams()
     loaded = run.load(order)
+    prepare(get_registry())
     forkable = _threads() == 1
     _say(wire, {"t": "ready", "loaded": loaded, "forkable": forkable})
     if order["mode"] == "reuse" or not forkable:
@@ -187,11 +190,11 @@ def _empty(folder: str) -> None:
         if entry.path == keep:
             _empty(entry.path)
         elif entry.is_dir(follow_symlinks=False):
-            os.chmod(entry.path, 0o700)  # noqa: PTH101 - pathlib is not imported here
+            os.chmod(entry.path, 0o700)
             _empty(entry.path)
-            os.rmdir(entry.path)  # noqa: PTH106
+            os.rmdir(entry.path)
         else:
-            os.unlink(entry.path)  # noqa: PTH108
+            os.unlink(entry.path)
 
 
 def _say(wire: Wire, message: Mapping[str, Any]) -> None:
@@ -203,7 +206,7 @@ def _say(wire: Wire, message: Mapping[str, Any]) -> None:
 def _threads() -> int:
     """Return how many threads this process has; a fork has only one of them."""
     try:
-        return len(os.listdir("/proc/self/task"))  # noqa: PTH208
+        return len(os.listdir("/proc/self/task"))
     except OSError:
         import threading
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
-from aexl.sdk.errors import InvalidInput, NotAllowed
+from aexl.sdk.errors import ContractViolation, InvalidInput, NotAllowed
 from aexl_runtime.protocol.failures import Failed
 from aexl_runtime.protocol.plain import NotPlain
 
@@ -40,6 +40,8 @@ def told_failure(error: BaseException, *, root: str, debug: bool, sort: str = "u
         "http": http,
         "location": _location(error, root, debug=debug),
     }
+    if isinstance(error, ContractViolation) and error.others:
+        message["others"] = list(error.others)
     if debug:
         message["traceback"] = _trace(error)
     return message
@@ -97,7 +99,7 @@ def _place(name: str, root: str, *, debug: bool) -> dict[str, Any]:
     """Return the file; without ``debug`` not where on this machine it is."""
     if debug:
         return {"file": name}
-    return {"file": os.path.relpath(name, root) if _is_below(name, root) else os.path.basename(name)}  # noqa: PTH119
+    return {"file": os.path.relpath(name, root) if _is_below(name, root) else os.path.basename(name)}
 
 
 def _relative(name: str, root: str) -> Mapping[str, str]:

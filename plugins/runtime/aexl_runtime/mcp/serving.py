@@ -7,7 +7,7 @@ from typing import Final
 
 import trio
 
-from aexl_runtime.mcp.session import McpSession
+from aexl.api.mcp import McpSession
 
 MAX_LINE: Final = 8 * 1024 * 1024
 """Bytes of one message."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +15,7 @@ from aexl_runtime.confined import confine_worker, policy_for
 from aexl_runtime.pool.worker import Ask, Gone, PooledWorker, start_worker
 from aexl_runtime.protocol.envelopes import Answer
 from aexl_runtime.protocol.exchange import Exchange, Task
+from aexl_runtime.runtimes.interpreters import Interpreter
 from aexl_runtime.sandbox.ports import Confinement, Control, Demand, Policy
 from aexl_runtime.settings import WorkersConfig
 
@@ -33,6 +33,7 @@ class Kind(NamedTuple):
     capabilities: tuple[str, ...]
     debug: bool
     generation: int
+    interpreter: Interpreter | None
 
 
 class Pool:
@@ -82,27 +83,37 @@ class Pool:
                 with trio.CancelScope(shield=True):
                     await self.clear()
 
-    async def run(self, task: Task, ask: Ask, *, tenant: str = "", env: Mapping[str, str] | None = None) -> Answer:
+    async def run(
+        self,
+        task: Task,
+        ask: Ask,
+        *,
+        tenant: str = "",
+        env: Mapping[str, str] | None = None,
+        interpreter: Interpreter | None = None,
+    ) -> Answer:
         """Do a run; what goes wrong in it is in the answer.
 
         Args:
             tenant: Whose it is: a kept worker serves no two.
             env: Declared variables, for a worker of its own.
+            interpreter: Of a named runtime; the built-in one, if left out.
 
         Raises:
             Failed: If the sandbox cannot be had as it is required.
             Unavailable: If too many runs wait already.
         """
-        kind = self._kind(task, tenant)
+        kind = self._kind(task, tenant, interpreter)
         cold = env or self.config.mode == "cold" or kind in self._unkeepable or task.request.action != "invoke"
         async with self._place():
             if cold or self._requires_whole_cpu():
-                return await self._run_cold(task, ask, env)
+                return await self._run_cold(task, ask, env, interpreter)
             return await self._run_kept(kind, task, ask)
 
-    def _kind(self, task: Task, tenant: str) -> Kind:
+    def _kind(self, task: Task, tenant: str, interpreter: Interpreter | None) -> Kind:
         granted = tuple(sorted(name for name, said in task.request.capabilities.items() if said))
-        return Kind(task.root, task.snapshot_id, tenant, task.compat, granted, task.debug, self._generation)
+        terms = (tenant, task.compat, granted, task.debug, self._generation, interpreter)
+        return Kind(task.root, task.snapshot_id, *terms)
 
     def _requires_whole_cpu(self) -> bool:
         return self.policy.demand(Control.CPU) is Demand.REQUIRE
@@ -128,11 +139,13 @@ class Pool:
                     self._working -= 1
                     self._room.notify()
 
-    async def _run_cold(self, task: Task, ask: Ask, env: Mapping[str, str] | None) -> Answer:
+    async def _run_cold(
+        self, task: Task, ask: Ask, env: Mapping[str, str] | None, interpreter: Interpreter | None
+    ) -> Answer:
         self.counts["cold"] += 1
         policy = policy_for(self.policy, seconds=task.request.timeout_ms / 1000)
-        exchange = Exchange(replace(task, cold=True))
-        worker = await self._start(task.root, policy, env)
+        exchange = Exchange(task._replace(cold=True))
+        worker = await self._start(task.root, policy, env, interpreter)
         try:
             await worker.run(exchange, ask, kept=False)
         finally:
@@ -142,12 +155,12 @@ class Pool:
     async def _run_kept(self, kind: Kind, task: Task, ask: Ask) -> Answer:
         worker = self._take(kind)
         warm = worker is not None
-        exchange = Exchange(replace(task, cold=not warm, imported=True))
+        exchange = Exchange(task._replace(cold=not warm, imported=True))
         if worker is None:
             await self._make_room()
             worker = await self._start_kept(kind, exchange.deadline)
             if worker is None:  # it cannot be imported once for all: whoever runs it sees why
-                return await self._run_cold(task, ask, None)
+                return await self._run_cold(task, ask, None, kind.interpreter)
         self.counts["warm" if warm else "kept"] += 1
         sound = False
         try:
@@ -168,7 +181,7 @@ class Pool:
         import time
 
         policy = policy_for(self.policy, seconds=None)
-        worker = await self._start(kind.root, policy, None)
+        worker = await self._start(kind.root, policy, None, kind.interpreter)
         alone = worker.report.holds(Control.PROCESSES)
         order = {
             "t": "serve",
@@ -195,11 +208,21 @@ class Pool:
         await worker.close()
         return None
 
-    async def _start(self, root: str, policy: Policy, env: Mapping[str, str] | None) -> PooledWorker:
+    async def _start(
+        self, root: str, policy: Policy, env: Mapping[str, str] | None, interpreter: Interpreter | None
+    ) -> PooledWorker:
         ending = os.pipe()
         try:
             confinement: Confinement = await trio.to_thread.run_sync(
-                lambda: confine_worker(root, policy, forked=False, env=env, cache=self._cache, ending_fd=ending[1])
+                lambda: confine_worker(
+                    root,
+                    policy,
+                    forked=False,
+                    env=env,
+                    cache=self._cache,
+                    ending_fd=ending[1],
+                    interpreter=interpreter,
+                )
             )
         except BaseException:
             os.close(ending[0])

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from aexl.sdk.registry import SDK_VERSION
 from aexl_runtime.protocol.failures import Failure
@@ -14,8 +13,7 @@ from aexl_runtime.protocol.failures import Failure
 SCHEMA_VERSION = "v1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(NamedTuple):
     """How a run ended.
 
     Attributes:
@@ -34,7 +32,7 @@ class Answer:
     duration_ms: int = 0
     cold_start: bool = True
     snapshot_id: str | None = None
-    logs: Sequence[Mapping[str, object]] = field(default_factory=tuple)
+    logs: Sequence[Mapping[str, object]] = ()
     sandbox: Mapping[str, object] | None = None
 
     @property

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from aexl_runtime.protocol.envelopes import Answer
 from aexl_runtime.protocol.failures import SORTS, Failure
-from aexl_runtime.protocol.logbook import Logbook
+from aexl_runtime.protocol.logbook import Heard, Logbook
 from aexl_runtime.protocol.requests import Request
 
 MAX_RESULT: Final = 4 * 1024 * 1024
@@ -26,6 +25,8 @@ _WORKER_SORTS: Final = frozenset({"load", "import", "value", "not_found", "not_a
 _BEFORE_CALL: Final = frozenset({"load", "import", "entry_point", "sandbox", "worker", "request"})
 _TIMES: Final = ("hash_ms", "import_ms", "validate_ms", "registry_ms", "cleanup_ms", "total_ms")
 _LONGEST: Final = 10_000
+_OTHERS: Final = 50
+"""Violations of contracts that are told beside the first one."""
 
 
 class Asked(NamedTuple):
@@ -35,8 +36,7 @@ class Asked(NamedTuple):
     body: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class Task(NamedTuple):
     """A run for a worker to do.
 
     Attributes:
@@ -47,6 +47,7 @@ class Task:
         hash_ms: How long it took to find out what the project is called.
         cold: No worker was ready for it.
         imported: The worker has imported the project before the run began.
+        heard: Is told of each record of the log.
     """
 
     request: Request
@@ -58,6 +59,7 @@ class Task:
     hash_ms: int = 0
     cold: bool = True
     imported: bool = False
+    heard: Heard | None = None
 
 
 class Exchange:
@@ -71,7 +73,7 @@ class Exchange:
         self._task = task
         self._clock = clock
         self._begun = clock()
-        self._log = Logbook(task.request.request_id, task.request.trace_id, clock)
+        self._log = Logbook(task.request.request_id, task.request.trace_id, clock, task.heard)
         self._log.snapshot_id = task.snapshot_id
         self._asked = 0
         self._loaded = False
@@ -240,4 +242,12 @@ def _heard(said: Mapping[str, Any]) -> Failure:
         exception=str(said.get("exception"))[:200] if said.get("exception") is not None else None,
         location=location if isinstance(location, dict) else None,
         traceback=str(said["traceback"])[: 4 * _LONGEST] if said.get("traceback") is not None else None,
+        extra=_others(said.get("others")),
     )
+
+
+def _others(told: object) -> Mapping[str, object]:
+    """Return what else is wrong of the same sort, for the error's details."""
+    if not isinstance(told, list) or not told:
+        return {}
+    return {"others": [str(each)[:_LONGEST] for each in told[:_OTHERS]]}

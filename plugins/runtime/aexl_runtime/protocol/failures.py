@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 
@@ -41,8 +40,7 @@ SORTS: Final[Mapping[str, Sort]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class Failure(NamedTuple):
     """Why a run gave no result.
 
     Attributes:
@@ -58,7 +56,7 @@ class Failure:
     exception: str | None = None
     location: Mapping[str, object] | None = None
     traceback: str | None = None
-    extra: Mapping[str, object] = field(default_factory=dict)
+    extra: Mapping[str, object] = {}
 
     @property
     def kind(self) -> Sort:

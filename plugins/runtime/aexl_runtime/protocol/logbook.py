@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 MOST_RECORDS: Final = 1000
@@ -11,6 +11,9 @@ MOST_BYTES: Final = 256 * 1024
 """Of what handlers say in one run; the rest is counted and dropped."""
 
 LEVELS: Final = frozenset({"DEBUG", "INFO", "WARN", "WARNING", "ERROR", "CRITICAL"})
+Heard = Callable[[Mapping[str, object]], None]
+"""See ``aexl.api.handlers.Heard``, which is not imported here: only the standard library is."""
+
 _RESERVED: Final = "runner."
 """Events that only the runner writes; a handler's own of that name gets ``handler.`` before it."""
 
@@ -20,12 +23,16 @@ class Logbook:
 
     Args:
         clock: Seconds of Unix time.
+        heard: Is told of each record.
     """
 
-    def __init__(self, request_id: str, trace_id: str | None, clock: Any = time.time) -> None:
+    def __init__(
+        self, request_id: str, trace_id: str | None, clock: Any = time.time, heard: Heard | None = None
+    ) -> None:
         self._request_id = request_id
         self._trace_id = trace_id
         self._clock = clock
+        self._heard = heard
         self.snapshot_id: str | None = None
         self.records: list[dict[str, object]] = []
         self._said = 0
@@ -77,16 +84,17 @@ class Logbook:
     def _add(
         self, event: str, level: str, resource: tuple[str | None, str | None], fields: Mapping[str, object]
     ) -> None:
-        self.records.append(
-            {
-                "ts_ms": int(self._clock() * 1000),
-                "level": level,
-                "event": event,
-                "request_id": self._request_id,
-                "trace_id": self._trace_id,
-                "snapshot_id": self.snapshot_id,
-                "resource_kind": resource[0],
-                "resource_name": resource[1],
-                "fields": dict(fields),
-            }
-        )
+        record: dict[str, object] = {
+            "ts_ms": int(self._clock() * 1000),
+            "level": level,
+            "event": event,
+            "request_id": self._request_id,
+            "trace_id": self._trace_id,
+            "snapshot_id": self.snapshot_id,
+            "resource_kind": resource[0],
+            "resource_name": resource[1],
+            "fields": dict(fields),
+        }
+        self.records.append(record)
+        if self._heard is not None:
+            self._heard(record)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from aexl_runtime.protocol.failures import fail
 
@@ -28,8 +27,7 @@ _HTTP: Final = ("method", "path", "query", "headers", "body")
 _MCP: Final = ("server", "tool", "args")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(NamedTuple):
     """What the runner shall do.
 
     Attributes:
@@ -42,14 +40,14 @@ class Request:
     action: str = "describe"
     kind: str | None = None
     handler: str | None = None
-    event: Mapping[str, Any] = field(default_factory=dict)
+    event: Mapping[str, Any] = {}
     http: Mapping[str, Any] | None = None
     mcp: Mapping[str, Any] | None = None
     request_id: str = ""
     trace_id: str | None = None
     timeout_ms: int = 30_000
-    capabilities: Mapping[str, bool] = field(default_factory=dict)
-    ctx: Mapping[str, str | None] = field(default_factory=dict)
+    capabilities: Mapping[str, bool] = {}
+    ctx: Mapping[str, str | None] = {}
 
     @property
     def resource(self) -> tuple[str | None, str | None]:
@@ -137,9 +135,7 @@ def request_of(data: Mapping[str, Any]) -> Request:
 def _complete(request: Request) -> Request:
     """Hold the parts of a request against each other."""
     if request.action == "execute" and request.handler is None:
-        from dataclasses import replace
-
-        return replace(request, handler=DEFAULT_HANDLER)
+        return request._replace(handler=DEFAULT_HANDLER)
     if request.action == "invoke":
         if request.kind is None:
             raise _invalid("Value error, invoke requires kind")

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from aexl.errors import Invalid
 from aexl_runtime.sandbox.syscalls import Machine
@@ -44,36 +43,31 @@ def low_half(argument: int) -> int:
     return 16 + 8 * argument
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(NamedTuple):
     """A place to jump to."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(NamedTuple):
     """Take the 32 bits at an offset of the call's record."""
 
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Mask:
+class Mask(NamedTuple):
     """Keep only these bits."""
 
     bits: int
 
 
-@dataclass(frozen=True, slots=True)
-class Return:
+class Return(NamedTuple):
     """End with a verdict."""
 
     verdict: int
 
 
-@dataclass(frozen=True, slots=True)
-class Branch:
+class Branch(NamedTuple):
     """Compare what was loaded with ``value``; jump if it is so, else go on with the next instruction."""
 
     test: Test
@@ -81,8 +75,7 @@ class Branch:
     then: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unless:
+class Unless(NamedTuple):
     """Compare what was loaded with ``value``; jump if it is *not* so, else go on."""
 
     test: Test
@@ -90,8 +83,7 @@ class Unless:
     then: str
 
 
-@dataclass(frozen=True, slots=True)
-class Jump:
+class Jump(NamedTuple):
     """Go to a label, however far."""
 
     then: str

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
 from aexl_runtime.sandbox.orders import Order
-from aexl_runtime.sandbox.paths import DEVICES, is_system_link
+from aexl_runtime.sandbox.paths import DEVICES, is_system_link, ways_to
 from aexl_runtime.sandbox.view import WORK
 
 _SHARED: Final = {"pid": "--unshare-pid", "net": "--unshare-net", "ipc": "--unshare-ipc"}
@@ -53,13 +53,13 @@ def _scratch(order: Order) -> Iterator[str]:
 
 def _ways(paths: Sequence[str]) -> list[str]:
     """Return the folders on the ways to ``paths``, but for those that are there already."""
-    ways = {str(way) for path in paths for way in Path(path).parents}
+    ways = {way for path in paths for way in ways_to(path)}
     return sorted(ways - {"/", "/tmp"})  # noqa: S108
 
 
 def _shown(path: str) -> list[str]:
     if is_system_link(path):
-        return ["--symlink", str(Path(path).readlink()), path]
+        return ["--symlink", os.readlink(path), path]
     return ["--ro-bind-try", path, path]
 
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
-from aexl.api.programs import own_environment, own_module
 from aexl_runtime.sandbox import claims, kernel, launch, planning
 from aexl_runtime.sandbox.filters import compile_filter
 from aexl_runtime.sandbox.means import choose, filter_parts
@@ -19,8 +16,7 @@ from aexl_runtime.sandbox.probing import probe
 _BASIC: Final = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Module:
+class Module(NamedTuple):
     """One of our own modules as the program; it runs in the process that was confined."""
 
     name: str
@@ -57,26 +53,40 @@ def confine(
     means = choose(policy, seen, machine, warm=program is None, public=True)
     if means.account:
         alone = means.view != "none" and policy.wants(Control.FILESYSTEM)
-        means = replace(means, account=all(is_public(path, alone=alone) for path in readable))
+        means = means._replace(account=all(is_public(path, alone=alone) for path in readable))
     report = Report(standings=claims.standings(means))
     claims.check(policy, report)
     base = _BASIC if policy.wants(Control.ENVIRONMENT) else dict(os.environ)
-    account = machine.accounts[0] + secrets.randbelow(machine.accounts[1] - machine.accounts[0] + 1)
     variables = {**base, **(env or {})}
     parts = filter_parts(means)
     filtering = compile_filter(parts, kernel.machine()) if parts else b""
     order = planning.order(
-        means, program=filtering, env=variables, readable=readable, account=account, keep_fds=keep_fds
+        means, program=filtering, env=variables, readable=readable, account=_pick(machine.accounts), keep_fds=keep_fds
     )
-    launcher, loader = tuple(own_module(launch.NAME)), own_environment()
-    order = replace(order, ending_fd=ending_fd, inner=launcher, hidden_env=tuple(loader))
-    return Confinement(
-        argv=(*launcher, launch.write(order), *_words(program)) if program is not None else (),
-        env={**variables, **loader},
+    plan = Confinement(
+        argv=(),
+        env=variables,
         pass_fds=(*keep_fds, *(() if ending_fd is None else (ending_fd,))),
-        order=order,
+        order=order._replace(ending_fd=ending_fd),
         report=report,
     )
+    return plan if program is None else _started(program, plan)
+
+
+def _pick(accounts: tuple[int, int]) -> int:
+    """Return any of the users from the first to the last."""
+    first, last = accounts
+    return first + int.from_bytes(os.urandom(8)) % (last - first + 1)
+
+
+def _started(program: Sequence[str] | Module, plan: Confinement) -> Confinement:
+    """Return a plan with the words that start ``program`` under our own launcher."""
+    from aexl.api.programs import own_environment, own_module  # a forked worker needs none of it
+
+    launcher, loader = tuple(own_module(launch.NAME)), own_environment()
+    order = plan.order._replace(inner=launcher, hidden_env=tuple(loader))
+    argv = (*launcher, launch.write(order), *_words(program))
+    return plan._replace(argv=argv, env={**plan.env, **loader}, order=order)
 
 
 def _words(program: Sequence[str] | Module) -> tuple[str, ...]:

@@ -10,18 +10,18 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from aexl_runtime.sandbox import kernel, settling
 from aexl_runtime.sandbox.bubblewrap import command
 from aexl_runtime.sandbox.cgroups import Group
 from aexl_runtime.sandbox.orders import Ending, Order
-from aexl_runtime.sandbox.supervision import REFUSED_STATUS, Supervisor, leave, tell
+from aexl_runtime.sandbox.supervision import PERMITTED, REFUSED_STATUS, Supervisor, leave, tell
 from aexl_runtime.sandbox.view import WORK
 
 
-def enter(order: Order, inner: Sequence[str] = ()) -> None:
+def enter(order: Order, inner: Sequence[str] = (), *, meanwhile: Callable[[], object] | None = None) -> None:
     """Confine this process, which must be a fresh one with one thread. Returns in the program's process only.
 
     The process that called becomes the supervisor and ends as the program does. If a layer fails, the
@@ -30,6 +30,8 @@ def enter(order: Order, inner: Sequence[str] = ()) -> None:
     Args:
         inner: With bubblewrap: the words that start our own program for the inner part, which finds the
             descriptor for its tidings and its work folder as the last words.
+        meanwhile: Called in the program's process, confined already, while the supervisor puts it into its control
+            groups; must run nobody else's code.
     """
     if not order.keep_env:
         kernel.close_descriptors((*order.keep_fds, *(() if order.ending_fd is None else (order.ending_fd,))))
@@ -37,6 +39,7 @@ def enter(order: Order, inner: Sequence[str] = ()) -> None:
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
     group = Group(order.groups)
     reader, writer = os.pipe()
+    permit, permitting = os.pipe()
     scratch: str | None = None
     try:
         group.make()
@@ -46,14 +49,14 @@ def enter(order: Order, inner: Sequence[str] = ()) -> None:
         _finish(order, group, scratch, Ending(cause="refused", status=REFUSED_STATUS, detail=str(error)))
     child = os.fork()
     if child == 0:
-        os.close(reader)
-        if order.ending_fd is not None:
-            os.close(order.ending_fd)
-        _become_program(order, group, writer, order.work or scratch or WORK, inner)
+        for descriptor in (reader, permitting, *(() if order.ending_fd is None else (order.ending_fd,))):
+            os.close(descriptor)
+        _become_program(order, permit, writer, order.work or scratch or WORK, inner, meanwhile)
         return
     os.close(writer)
+    os.close(permit)
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)  # nobody looks into us from inside; not before the maps are written
-    _finish(order, group, scratch, Supervisor(order, child, reader, group, parent).run())
+    _finish(order, group, scratch, Supervisor(order, child, reader, permitting, group, parent).run())
 
 
 def finish_inside(order: Order, tidings: int, work: str) -> None:
@@ -78,11 +81,18 @@ def _hand_filter(order: Order) -> int | None:
     return reader
 
 
-def _become_program(order: Order, group: Group, tidings: int, work: str, inner: Sequence[str]) -> None:
+def _become_program(
+    order: Order,
+    permit: int,
+    tidings: int,
+    work: str,
+    inner: Sequence[str],
+    meanwhile: Callable[[], object] | None,
+) -> None:
     try:
         os.setsid()
-        group.join()
         if order.view == "bubblewrap":
+            _await(permit)
             kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
             os.set_inheritable(tidings, True)
             words = command(order, [*inner, str(tidings), work], filter_fd=_hand_filter(order))
@@ -92,6 +102,9 @@ def _become_program(order: Order, group: Group, tidings: int, work: str, inner: 
         kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)  # a change of user clears it
         settling.set_surroundings(order, work)
         settling.filter_calls(order)  # the first process gets it too: who takes it over must gain nothing
+        if meanwhile is not None:
+            meanwhile()
+        _await(permit)
         if "pid" in order.namespaces:
             kernel.prctl(kernel.PR_SET_DUMPABLE, 0)  # nor can it be taken over
             program = os.fork()
@@ -101,6 +114,14 @@ def _become_program(order: Order, group: Group, tidings: int, work: str, inner: 
     except BaseException as error:
         _fail(tidings, error)
     os.close(tidings)
+
+
+def _await(permit: int) -> None:
+    """Wait until the supervisor has put this process into its groups; raises if it could not, or is gone."""
+    said = os.read(permit, 1000)
+    os.close(permit)
+    if said != PERMITTED:
+        raise OSError(said.decode() or "who watches it is gone")
 
 
 def _be_first(program: int, tidings: int) -> NoReturn:

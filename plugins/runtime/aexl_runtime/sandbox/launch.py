@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import replace
 from typing import Any, Final, NoReturn
 
 from aexl_runtime.sandbox.entering import enter, finish_inside
@@ -20,7 +19,7 @@ NAME: Final = "aexl_runtime.sandbox.launch"
 
 def write(order: Order) -> str:
     """Return ``order`` as JSON, without the environment."""
-    record = {name: getattr(order, name) for name in Order.__slots__ if name != "env"}
+    record = {name: getattr(order, name) for name in Order._fields if name != "env"}
     return json.dumps({name: dict(value) if isinstance(value, dict) else value for name, value in record.items()})
 
 
@@ -34,7 +33,7 @@ def read(text: str) -> Order:
 def main(arguments: list[str]) -> None:
     """Confine this process and run the program."""
     order = read(arguments[0])
-    order = replace(order, env={name: value for name, value in os.environ.items() if name not in order.hidden_env})
+    order = order._replace(env={name: value for name, value in os.environ.items() if name not in order.hidden_env})
     inside = arguments[1] == "--inner"
     program = arguments[2:] if inside else arguments[1:]
     if inside:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Mapping
-from pathlib import Path
 
 
 def set_limits(limits: Mapping[str, int], more_pids: int | None) -> None:
@@ -28,12 +27,12 @@ def set_limits(limits: Mapping[str, int], more_pids: int | None) -> None:
 def count_processes(user: int) -> int:
     """Return how many processes and threads ``user`` has, as far as ``/proc`` shows them."""
     count = 0
-    for folder in Path("/proc").iterdir():
-        if not folder.name.isdigit():
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
             continue
         try:
-            if folder.stat().st_uid == user:
-                count += sum(1 for _ in (folder / "task").iterdir())
+            if os.stat(f"/proc/{name}").st_uid == user:
+                count += len(os.listdir(f"/proc/{name}/task"))
         except OSError:
             continue  # it has ended meanwhile
     return count

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from aexl_runtime.sandbox.ports import Control, Folders, Layer, Policy, Probed
 
@@ -17,8 +16,7 @@ NAMESPACE: Final = {
 """The layer that a namespace is."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Means:
+class Means(NamedTuple):
     """What a plan uses, from which follows what it may claim.
 
     Attributes:

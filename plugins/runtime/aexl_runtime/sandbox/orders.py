@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class Order(NamedTuple):
     """What a child does to itself before the program starts; plain values, so that it can be passed on as JSON.
 
     Attributes:
@@ -53,15 +51,15 @@ class Order:
     landlock: tuple[str, ...] = ()
     landlock_version: int = 0
     program: str = ""
-    limits: Mapping[str, int] = field(default_factory=dict)
+    limits: Mapping[str, int] = {}
     more_pids: int | None = None
-    groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    groups: Mapping[str, Mapping[str, str]] = {}
     scratch_bytes: int | None = None
     end_all: bool = True
     wall_seconds: float | None = None
     cpu_seconds: float | None = None
     memory_bytes: int | None = None
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = {}
     keep_env: bool = False
     keep_fds: tuple[int, ...] = ()
     ending_fd: int | None = None
@@ -73,8 +71,7 @@ class Order:
 Cause = Literal["exit", "signal", "wall", "cpu", "memory", "refused", "abandoned"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class Ending(NamedTuple):
     """How a confined program ended.
 
     Attributes:

@@ -6,10 +6,10 @@ import os
 import stat
 import sys
 from collections.abc import Iterable
-from pathlib import Path
+from types import ModuleType
 from typing import Final
 
-import aexl.errors
+import aexl.sdk
 import aexl_runtime
 
 _SYSTEM: Final = (
@@ -40,13 +40,26 @@ def interpreter_paths() -> tuple[str, ...]:
     unpacked = getattr(sys, "_MEIPASS", None)
     if unpacked is not None:
         return (str(unpacked), executable)
-    packages = [str(Path(module.__file__ or "").resolve().parent) for module in (aexl.errors, aexl_runtime)]
+    packages = [os.path.dirname(_folder_of(aexl.sdk)), _folder_of(aexl_runtime)]
     return tuple(dict.fromkeys([sys.prefix, sys.base_prefix, sys.executable, executable, *packages]))
+
+
+def _folder_of(package: ModuleType) -> str:
+    return os.path.dirname(os.path.realpath(package.__file__ or ""))
 
 
 def is_system_link(path: str) -> bool:
     """Return whether ``path`` is one of the links in the root folder that stand for folders of ``/usr``."""
-    return Path(path).parent == Path("/") and Path(path).is_symlink()
+    return os.path.dirname(path) == "/" and os.path.islink(path)
+
+
+def ways_to(path: str) -> list[str]:
+    """Return the folders on the way to ``path``, the nearest first, the root folder last."""
+    ways = []
+    while (above := os.path.dirname(path)) != path:
+        ways.append(above)
+        path = above
+    return ways
 
 
 def outermost(paths: Iterable[str]) -> tuple[str, ...]:
@@ -64,11 +77,10 @@ def is_public(path: str, *, alone: bool) -> bool:
     Args:
         alone: The way to it does not matter, because it is mounted somewhere else.
     """
-    where = Path(path)
     try:
-        found = where.stat()
-        ways = [] if alone else list(where.resolve().parents)
-        passable = all(way.stat().st_mode & stat.S_IXOTH for way in ways)
+        found = os.stat(path)
+        ways = [] if alone else ways_to(os.path.realpath(path))
+        passable = all(os.stat(way).st_mode & stat.S_IXOTH for way in ways)
     except OSError:
         return False
     needed = stat.S_IROTH | (stat.S_IXOTH if stat.S_ISDIR(found.st_mode) else 0)

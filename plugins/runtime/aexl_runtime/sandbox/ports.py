@@ -8,9 +8,8 @@ by ``claims``, by pure functions over these records; the doing is in ``entering`
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from aexl_runtime.sandbox.orders import Cause, Ending, Order
 
@@ -91,8 +90,7 @@ DEFAULTS: Final = {control: Demand.REQUIRE if control in _REQUIRED else Demand.P
 """What a policy demands where it says nothing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class Policy(NamedTuple):
     """What a program may do. Without arguments: the defaults, which suit somebody else's code.
 
     Attributes:
@@ -107,7 +105,7 @@ class Policy:
         view: Who makes the file tree.
     """
 
-    demands: Mapping[Control, Demand] = field(default_factory=dict)
+    demands: Mapping[Control, Demand] = {}
     memory_bytes: int = 512 * MIB
     pids: int = 64
     cpu_seconds: float = 30.0
@@ -126,8 +124,7 @@ class Policy:
         return self.demand(control) is not Demand.OFF
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Folders:
+class Folders(NamedTuple):
     """What a program sees of the machine's files, beside the system's programs and our own interpreter.
 
     Attributes:
@@ -140,8 +137,7 @@ class Folders:
     work: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probed:
+class Probed(NamedTuple):
     """What this machine lets this user do, as found out by trying.
 
     Attributes:
@@ -154,11 +150,11 @@ class Probed:
         accounts: First and last number of users that nobody else is, for root to become; ``(0, 0)`` for none.
     """
 
-    problems: Mapping[Layer, str] = field(default_factory=dict)
+    problems: Mapping[Layer, str] = {}
     uid: int = 0
     landlock: int = 0
     pids_by_user: bool = False
-    groups: Mapping[str, str] = field(default_factory=dict)
+    groups: Mapping[str, str] = {}
     bubblewrap: str = ""
     accounts: tuple[int, int] = (0, 0)
 
@@ -171,8 +167,7 @@ State = Literal["enforced", "partly", "open", "off"]
 """``partly`` and ``open`` claim nothing; ``off`` was not asked for."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Standing(NamedTuple):
     """What became of one control: by which layers it is held, or why it is not, or not wholly."""
 
     state: State
@@ -180,8 +175,7 @@ class Standing:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(NamedTuple):
     """What is and what is not enforced; goes into every result."""
 
     standings: Mapping[Control, Standing]
@@ -202,8 +196,7 @@ class Report:
         return {"enforced": held, "not_enforced": lacking, "off": off}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Confinement:
+class Confinement(NamedTuple):
     """How to start a program in its sandbox.
 
     Attributes:

@@ -8,6 +8,7 @@ import select
 import signal
 import sys
 import time
+from contextlib import suppress
 from typing import Final, NoReturn
 
 from aexl_runtime.sandbox import tree
@@ -18,6 +19,9 @@ LIMIT_STATUS: Final = 124
 """Exit status when a limit ended the program, as ``timeout`` has it."""
 REFUSED_STATUS: Final = 125
 """Exit status when a layer failed and the program did not run."""
+
+PERMITTED: Final = b"\n"
+"""What the supervisor writes for the program to start; anything else is why it must not."""
 
 _MEMORY_LOOK: Final = 0.1
 _PARENT_LOOK: Final = 1.0
@@ -34,13 +38,15 @@ class Supervisor:
     Args:
         child: The process to wait for, whose end is the program's.
         tidings: Pipe on which the child says ``entered``, ``failed`` or the program's status.
+        permitting: Pipe on which the child waits for ``PERMITTED``.
         parent: Who started us; when it is gone, nobody waits for the program any more.
     """
 
-    def __init__(self, order: Order, child: int, tidings: int, group: Group, parent: int) -> None:
+    def __init__(self, order: Order, child: int, tidings: int, permitting: int, group: Group, parent: int) -> None:
         self._order = order
         self._child = child
         self._tidings = tidings
+        self._permitting = permitting
         self._group = group
         self._parent = parent
         self._started = time.monotonic()
@@ -52,6 +58,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, _stop)
         try:
+            self._permit()
             cause = self._watch()
         except Stopped:
             cause = "abandoned"
@@ -60,6 +67,17 @@ class Supervisor:
         used = tree.cpu_seconds(tree.descendants(os.getpid())) if cause else 0.0
         self._end(everything=self._order.end_all or cause is not None)
         return self._ending(cause, used)
+
+    def _permit(self) -> None:
+        """Put the child into its groups, and let it go on; or tell it why it must not."""
+        try:
+            self._group.take(self._child)
+            said = PERMITTED
+        except OSError as error:
+            said = str(error).encode()
+        with suppress(BrokenPipeError):  # it has failed, and said why
+            os.write(self._permitting, said)
+        os.close(self._permitting)
 
     def _watch(self) -> Cause | None:
         """Return the limit that was reached, or ``None`` when the program has ended by itself."""
@@ -146,7 +164,7 @@ class Supervisor:
 def tell(order: Order, ending: Ending) -> None:
     """Write how it ended to the order's descriptor, or say on standard error what nobody would understand."""
     if order.ending_fd is not None:
-        record = {name: getattr(ending, name) for name in Ending.__slots__}
+        record = {name: getattr(ending, name) for name in Ending._fields}
         os.write(order.ending_fd, json.dumps(record).encode() + b"\n")
     elif ending.cause == "refused":
         sys.stderr.write(f"aexl: the sandbox could not be entered, so nothing ran: {ending.detail}\n")

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 import resource
 import signal
 import time
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 _TICK: Final = os.sysconf("SC_CLK_TCK")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _END_SECONDS: Final = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """One process, as ``/proc`` shows it. CPU time includes that of children it has waited for."""
 
     pid: int
@@ -27,7 +24,7 @@ class Seen:
 
 def descendants(pid: int) -> list[Seen]:
     """Return all processes under ``pid``, parents before their children."""
-    if not os.path.exists(f"/proc/{pid}/task/{pid}/children"):  # noqa: PTH110  # it is asked ten times a second
+    if not os.path.exists(f"/proc/{pid}/task/{pid}/children"):  # it is asked ten times a second
         return _found_among_all(pid)
     found: list[Seen] = []
     parents = [pid]
@@ -41,7 +38,7 @@ def descendants(pid: int) -> list[Seen]:
 def _children(pid: int) -> list[str]:
     """Return the children of each of the process's threads."""
     try:
-        threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208  # likewise
+        threads = os.listdir(f"/proc/{pid}/task")
         return [child for t in threads for child in _read(f"/proc/{pid}/task/{t}/children").decode().split()]
     except OSError:
         return []  # it has ended meanwhile; its children have another parent, and are found there the next time
@@ -49,7 +46,7 @@ def _children(pid: int) -> list[str]:
 
 def _found_among_all(pid: int) -> list[Seen]:
     """Return the same where the kernel keeps no lists of children."""
-    numbers = (name for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208  # likewise
+    numbers = (name for name in os.listdir("/proc") if name.isdigit())
     everyone = [seen for number in numbers if (seen := _look(number))]
     children: dict[int, list[Seen]] = {}
     for seen in everyone:
@@ -81,8 +78,8 @@ def _share(seen: Seen) -> int:
         text = _read(f"/proc/{seen.pid}/smaps_rollup")
     except OSError:
         return seen.memory_bytes  # not ours to look into
-    found = re.search(rb"^Pss: +(\d+) kB", text, re.MULTILINE)
-    return int(found[1]) * 1024 if found else 0
+    found = text.partition(b"\nPss:")[2].split(maxsplit=1)
+    return int(found[0]) * 1024 if found else 0
 
 
 def end_all() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from aexl_runtime.sandbox import kernel
@@ -37,9 +36,9 @@ def build(
         OSError: If the kernel does not allow it.
     """
     kernel.mount("none", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
-    links = {path: Path(path).readlink() for path in readable if is_system_link(path)}
+    links = {path: os.readlink(path) for path in readable if is_system_link(path)}
     read_only = kernel.ATTR_RDONLY | kernel.ATTR_NOSUID | kernel.ATTR_NODEV
-    copies = [(path, _copy(path, read_only)) for path in readable if path not in links and Path(path).exists()]
+    copies = [(path, _copy(path, read_only)) for path in readable if path not in links and os.path.exists(path)]
     if work is not None:
         copies.append((work, _copy(work, kernel.ATTR_NOSUID | kernel.ATTR_NODEV)))
     devices = [(path, _copy(path, kernel.ATTR_NOSUID)) for path in DEVICES]
@@ -47,8 +46,8 @@ def build(
     kernel.enter_root(_BASE)
     _mount_scratch(scratch_bytes, owner)
     for path, target in links.items():
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).symlink_to(target)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        os.symlink(target, path)
     for path, descriptor in [*copies, *devices]:
         _place(path, descriptor)
     _finish_devices()
@@ -63,8 +62,7 @@ def mount_processes() -> None:
     Where the machine masks parts of its own ``/proc``, as containers do, the kernel refuses to show a new one
     to a user's namespace; then an empty folder stands there.
     """
-    folder = Path("/proc")
-    folder.mkdir(exist_ok=True)
+    os.makedirs("/proc", exist_ok=True)
     flags = _SAFE | kernel.MS_NOEXEC
     try:
         kernel.mount("proc", "/proc", "proc", flags | kernel.MS_RDONLY, "subset=pid")
@@ -82,28 +80,27 @@ def _copy(path: str, attributes: int) -> int:
 
 
 def _place(path: str, descriptor: int) -> None:
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
     if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-        target.mkdir(exist_ok=True)
+        os.makedirs(path, exist_ok=True)
     else:
-        target.touch()
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_CLOEXEC))
     kernel.place_tree(descriptor, path)
     os.close(descriptor)
 
 
 def _mount_scratch(size: int | None, owner: int | None) -> None:
     bound = "" if size is None else f",size={size},nr_inodes={max(1024, size // 4096)}"
-    Path(_SCRATCH).mkdir()
+    os.mkdir(_SCRATCH)
     kernel.mount("aexl", _SCRATCH, "tmpfs", _SAFE | kernel.MS_NOEXEC, f"mode=1777{bound}")
-    Path(WORK).mkdir(mode=0o700)
+    os.mkdir(WORK, 0o700)
     if owner is not None:
         os.chown(WORK, owner, owner)
-    Path("/var").mkdir()
-    Path("/var/tmp").symlink_to(_SCRATCH)  # noqa: S108  # of the new tree
+    os.mkdir("/var")
+    os.symlink(_SCRATCH, "/var/tmp")  # noqa: S108  # of the new tree
 
 
 def _finish_devices() -> None:
     for name, target in {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}.items():
-        Path("/dev", name).symlink_to(target)
-    Path("/dev/shm").symlink_to(_SCRATCH)  # noqa: S108  # shared memory has names there
+        os.symlink(target, f"/dev/{name}")
+    os.symlink(_SCRATCH, "/dev/shm")  # noqa: S108  # shared memory has names there

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,7 +48,7 @@ async def _run(
     manifest: Manifest, policy: Policy, work: Path, *, seconds: float, execution: str, cache: Path
 ) -> Output:
     if manifest.network:
-        policy = replace(policy, demands={**policy.demands, Control.NETWORK: Demand.OFF})
+        policy = policy._replace(demands={**policy.demands, Control.NETWORK: Demand.OFF})
     words = [*manifest.words, str(work / "input.json"), str(work / "output.json")]
     env = {"AEX_PLUGIN_NAME": manifest.name, "AEX_EXECUTION_ID": execution, "PYTHONUNBUFFERED": "1"}
     try:

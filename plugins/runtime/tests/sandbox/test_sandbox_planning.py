@@ -1,7 +1,6 @@
 """What is claimed, for every machine that could be: pure, no kernel asked."""
 
 import itertools
-from dataclasses import replace
 
 import pytest
 
@@ -13,7 +12,7 @@ from aexl_runtime.sandbox.ports import Control, Demand, Folders, Layer, Policy, 
 ALL = Probed(
     uid=0, landlock=7, groups={"version": "2", "memory": "/g", "pids": "/g"}, bubblewrap="/bwrap", accounts=(5, 9)
 )
-USER = replace(ALL, uid=1000, pids_by_user=True, groups={}, accounts=(0, 0), problems={
+USER = ALL._replace(uid=1000, pids_by_user=True, groups={}, accounts=(0, 0), problems={
     Layer.CGROUPS: "not ours", Layer.ACCOUNT: "not root",
 })  # fmt: skip
 PROBED = {"root": ALL, "user": USER}
@@ -21,7 +20,7 @@ TRIED = [layer for layer in Layer if layer not in (Layer.ENVIRONMENT, Layer.SUPE
 
 
 def without(probed, *layers):
-    return replace(probed, problems={**probed.problems, **dict.fromkeys(layers, "missing")})
+    return probed._replace(problems={**probed.problems, **dict.fromkeys(layers, "missing")})
 
 
 def plan(probed, *, off=(), folders=None, warm=False, public=True, **limits):
@@ -113,14 +112,14 @@ def test_a_control_that_is_off_is_said_to_be_off(who, off):
     [(7, True), (6, True), (5, False), (3, False)],
 )
 def test_an_older_landlock_alone_does_not_hold_signals(version, held):
-    bare = without(replace(USER, landlock=version), Layer.USER_NAMESPACE, Layer.BUBBLEWRAP)
+    bare = without(USER._replace(landlock=version), Layer.USER_NAMESPACE, Layer.BUBBLEWRAP)
     assert (Control.PROCESSES in claims(bare)) is held
     assert (Control.WALL in claims(bare)) is held  # it could end who watches it
     assert Control.FILESYSTEM in claims(bare)
 
 
 def test_the_oldest_landlock_alone_does_not_hold_files():
-    bare = without(replace(USER, landlock=2), Layer.USER_NAMESPACE, Layer.BUBBLEWRAP)
+    bare = without(USER._replace(landlock=2), Layer.USER_NAMESPACE, Layer.BUBBLEWRAP)
     assert Control.FILESYSTEM not in claims(bare)
 
 
@@ -173,7 +172,7 @@ def test_the_defaults_are_those_of_the_documentation():
 
 @pytest.mark.parametrize("version", ["1", "2"])
 def test_the_groups_of_either_version_get_their_files(version):
-    probed = replace(ALL, groups={"version": version, "memory": "/m", "pids": "/p"})
+    probed = ALL._replace(groups={"version": version, "memory": "/m", "pids": "/p"})
     order = planning.order(
         plan(probed, memory_bytes=7, pids=3), program=b"", env={}, readable=(), account=5, keep_fds=()
     )

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,7 +40,7 @@ class Run:
         self.confinement = confine(policy, program, ending_fd=writer, probed=probed, **more)
         argv = list(self.confinement.argv)
         if order is not None:
-            argv[argv.index(write(self.confinement.order))] = write(replace(self.confinement.order, **order))
+            argv[argv.index(write(self.confinement.order))] = write(self.confinement.order._replace(**order))
         self.process = subprocess.Popen(
             argv, env=self.confinement.env, pass_fds=self.confinement.pass_fds, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -276,7 +275,7 @@ def test_an_empty_group_of_a_supervisor_that_was_killed_is_removed_by_the_next_o
 @pytest.mark.parametrize("view", ["namespaces", "bubblewrap"])
 def test_who_takes_over_the_first_process_of_the_namespace_gains_nothing(probed, view):
     program = "print(*(line.split()[1] for line in open('/proc/1/status') if line[:4] in ('Secc', 'NoNe', 'CapE')))"
-    bare = replace(probed, problems={**probed.problems, Layer.LANDLOCK: "left out by the test"})
+    bare = probed._replace(problems={**probed.problems, Layer.LANDLOCK: "left out by the test"})
     run = Run(bare, [*PYTHON, program], policy=Policy(demands=PREFER, view=view))
     capabilities, no_new_privileges, seccomp, filters = run.output.split()
     assert (int(capabilities, 16), no_new_privileges, seccomp) == (0, "1", "2")

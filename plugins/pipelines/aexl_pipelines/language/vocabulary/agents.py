@@ -104,16 +104,18 @@ def _build_provider(values: Values) -> Provider:
 PROVIDER_TABLE: Final = Record(
     title="provider",
     words="a mapping of a provider's values",
-    text="Where model calls go. As a text: `openai/gpt-4o-mini` (provider and model), the name of an entry in `providers:`, or a provider's name.",
+    text="Where model calls go. What only the runner `http` can honour is left out for other steps where it comes from `defaults` or `providers:`, and an error in a step's own `provider`. As a text: `openai/gpt-4o-mini` (provider and model), the name of an entry in `providers:`, or a provider's name.",
     build=_build_provider,
     keys=[
         Key("name", Name(), "The provider, or an entry of `providers:`.", "aexl"),
         Key("model", Text(), "The model; wins over `model` beside it."),
         Key("base_url", Text(), "The address of an OpenAI-compatible endpoint."),
         Key("auth_token", TemplateText(), "Its token; as `{{ secrets.NAME }}` it is masked."),
-        Key("connect_timeout_seconds", Duration(), "The longest wait for a connection."),
-        Key("read_timeout_seconds", Duration(), "The longest wait for the answer."),
-        Key("max_history_messages", Number(1, whole=True), "How much of a resumed session is sent again."),
+        Key("connect_timeout_seconds", Duration(), "The longest wait for a connection; runner `http`."),
+        Key("read_timeout_seconds", Duration(), "The longest silence of an endpoint; runner `http`."),
+        Key(
+            "max_history_messages", Number(1, whole=True), "How much of a resumed session is sent again; runner `http`."
+        ),
         Key("sampling", lambda: SAMPLING, "Sampling for calls to this provider."),
     ],
 )

@@ -10,7 +10,6 @@ import select
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -148,7 +147,7 @@ def main() -> None:
     from sandbox_scene import Scene
 
     from aexl_runtime.sandbox.ports import Layer
-    from aexl_runtime.sandbox.probing import try_all
+    from aexl_runtime.sandbox.trying import try_all
 
     found = try_all()
     scene = Scene(folder)
@@ -156,7 +155,7 @@ def main() -> None:
     try:
         for number, batch in enumerate(jobs["batches"]):
             missing = {Layer(name): "left out by the test" for name in batch["missing"]}
-            runner = Runner(batch, scene, replace(found, problems={**found.problems, **missing}))
+            runner = Runner(batch, scene, found._replace(problems={**found.problems, **missing}))
             for name in batch["names"]:
                 runs = {"confined": (), "free": by_name[name].switched_off(jobs["user"])}
                 for kind in batch["kinds"]:

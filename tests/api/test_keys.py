@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aexl.api.keys import find_key, parse_env
 from aexl.errors import Invalid
-from aexl_providers.keys import find_key, parse_env
 
 
 @pytest.mark.parametrize(

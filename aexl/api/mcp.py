@@ -1,4 +1,7 @@
-"""The protocol: what is answered to each message. Pure but for the calls it makes."""
+"""A project's ``mcp_server`` in the Model Context Protocol: what is answered to each message. Pure but for the calls.
+
+The transport is somebody else's: standard input and output, or HTTP.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
-from aexl.api import Invocation, Invoked
+from aexl.api.handlers import Invoked
 from aexl.errors import AexlError, Invalid, NotFound
 
 VERSIONS: Final = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
@@ -18,36 +21,53 @@ _METHOD: Final = -32601
 _PARAMS: Final = -32602
 _INTERNAL: Final = -32603
 
-Invoke = Callable[[Invocation], Awaitable[Invoked]]
+McpCall = Callable[[Mapping[str, Any]], Awaitable[Invoked]]
+"""Runs a tool: is given ``server``, ``tool`` and ``args``, as ``Invocation.mcp``."""
+
+
+class NoMessage(Invalid):
+    """Bytes that are no message of JSON-RPC 2.0; ``answer`` is the line that says so."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.answer = _error(None, code, reason)
+
+
+def read_message(line: bytes) -> Mapping[str, Any]:
+    """Return a message: a request, a notification, or the answer to a request.
+
+    Raises:
+        NoMessage: If it is none; several in an array are none since 2025-06-18.
+    """
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        raise NoMessage(_PARSE, "this is not JSON") from None
+    if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
+        raise NoMessage(_REQUEST, "this is no request of JSON-RPC 2.0")
+    return message
+
+
+def wants_answer(message: Mapping[str, Any]) -> bool:
+    """Say whether a message is a request, and no notification or answer to a question that was never asked."""
+    return isinstance(message.get("method"), str) and message.get("id") is not None
 
 
 class McpSession:
     """Answers one client.
 
     Args:
-        project: The id of a snapshot, or the absolute path of a folder.
-        described: What ``Handlers.describe`` says of it.
+        call: Runs a tool.
+        described: What ``Handlers.describe`` says of the project.
         server: Which of its servers; ``None`` for the only one.
-        agent: Who pays.
 
     Raises:
         NotFound: If the project has no such server.
         Invalid: If it has several, and none is named.
     """
 
-    def __init__(
-        self,
-        invoke: Invoke,
-        project: str,
-        described: Mapping[str, Any],
-        *,
-        server: str | None,
-        agent: str | None,
-        version: str,
-    ) -> None:
-        self._invoke = invoke
-        self._project = project
-        self._agent = agent
+    def __init__(self, call: McpCall, described: Mapping[str, Any], *, server: str | None, version: str) -> None:
+        self._call_tool = call
         self._version = version
         self.server = _choose(described["mcp_servers"], server)
         self._tools = _tools(described, self.server)
@@ -55,14 +75,14 @@ class McpSession:
     async def answer(self, line: bytes) -> bytes | None:
         """Return the line that answers a line, ``None`` for what wants no answer."""
         try:
-            message = json.loads(line)
-        except (ValueError, RecursionError):
-            return _error(None, _PARSE, "this is not JSON")
-        if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
-            return _error(None, _REQUEST, "this is no request of JSON-RPC 2.0")
-        method, number = message.get("method"), message.get("id")
-        if not isinstance(method, str) or number is None:
-            return None  # a notification, or an answer to a question that was never asked
+            message = read_message(line)
+        except NoMessage as error:
+            return error.answer
+        return await self.respond(message) if wants_answer(message) else None
+
+    async def respond(self, message: Mapping[str, Any]) -> bytes:
+        """Return the line that answers a request."""
+        method, number = message["method"], message["id"]
         params = message.get("params") or {}
         if not isinstance(params, dict):
             return _error(number, _PARAMS, "params must be an object")
@@ -100,7 +120,7 @@ class McpSession:
         if not any(tool["name"] == name for tool in self._tools):
             raise Invalid(f"the server {self.server!r} has no tool {name[:100]!r}")
         asked = {"server": self.server, "tool": name, "args": arguments}
-        ran = await self._invoke(Invocation(project=self._project, kind="mcp", mcp=asked, agent=self._agent))
+        ran = await self._call_tool(asked)
         if not ran.ok:
             error = ran.answer["error"]
             return _content(f"{error['code']}: {error['message']}", failed=True)

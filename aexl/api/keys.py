@@ -1,4 +1,4 @@
-"""Provider keys: from the environment, else from ``$AEXL_HOME/.env``, a file for its owner alone."""
+"""Secrets by the name of a variable: of the environment, else of ``$AEXL_HOME/.env``, a file for its owner alone."""
 
 from __future__ import annotations
 
