@@ -4,12 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: serve test test-long check format lint types unit faults mutants bench bench-startup wheel dist proof verify clean agents
+.PHONY: serve test test-long check format lint types unit faults mutants bench bench-startup wheel dist dist-where-possible proof verify verify-onefile verify-onedir verify-tests clean agents
 
 serve: $(READY)  ## run `aexl serve --demo`
 	$(BIN)/aexl serve --demo
 
-test: check unit wheel proof  ## everything that CI runs
+test: $(READY)  ## everything that CI runs; what needs one core only, two at a time
+	$(MAKE) -j 2 types dist-where-possible faults wheel lint
+	$(MAKE) unit
+	$(MAKE) -j 2 proof
 	@echo "all checks passed"
 
 check: lint types
@@ -22,8 +25,7 @@ types: $(READY)
 	$(BIN)/mypy
 
 unit: $(READY)
-	$(BIN)/pytest -n 2 -m "not long and not dist"
-	$(BIN)/python tests/faults.py
+	$(BIN)/pytest -n 2 --dist worksteal -m "not long and not dist"
 
 test-long: $(READY) dist  ## crash exploration, soak, fuzzing, the executable built twice: tens of minutes
 	$(BIN)/pytest -m "long" -n 2
@@ -43,6 +45,7 @@ bench: $(READY)  ## what performance claims rest on
 	$(BIN)/python benchmarks/snapshots.py
 	$(BIN)/python benchmarks/pipelines.py
 	$(BIN)/python benchmarks/runtime.py
+	$(BIN)/python benchmarks/plane.py
 
 wheel: $(READY)  ## build the wheel, install it into an empty environment, and try it
 	$(BIN)/python tests/wheel.py
@@ -50,14 +53,23 @@ wheel: $(READY)  ## build the wheel, install it into an empty environment, and t
 dist: $(READY)  ## the executable, both shapes, in dist/out; needs binutils and a C compiler
 	$(BIN)/python dist/build.py
 
+dist-where-possible: $(READY)
+	@if $(BIN)/python dist/build.py --can; then $(MAKE) dist; fi
+
 proof: $(READY)  ## `verify`, where this machine can make the executable
 	@if $(BIN)/python dist/build.py --can; then $(MAKE) verify; else echo "skipped: the executable was not tried"; fi
 
-verify: dist  ## try every promise of the executable, on both shapes
-	$(BIN)/pytest -m "dist and not long"
+verify: verify-onefile verify-onedir verify-tests  ## try every promise of the executable, on both shapes
+
+verify-onefile: dist
 	$(BIN)/python dist/verify.py dist/out/aexl
+
+verify-onedir: dist
 	rm -rf build/dist/unpacked && mkdir build/dist/unpacked && tar -xzf dist/out/aexl-onedir.tar.gz -C build/dist/unpacked
 	$(BIN)/python dist/verify.py build/dist/unpacked/aexl-onedir/aexl
+
+verify-tests: dist
+	$(BIN)/pytest -m "dist and not long" $$(grep -rl --include='test_*.py' 'mark\.dist' tests plugins)
 
 bench-startup: dist  ## how long commands take, from the sources and frozen
 	$(BIN)/python benchmarks/startup.py

@@ -113,12 +113,15 @@ def read_and_hash(folder: Path) -> None:
 class Program:
     """Runs commands with an environment of its own.
 
+    Python keeps what it has compiled, as it does for an installed program.
+
     Args:
         home: For both programs' configuration.
     """
 
     def __init__(self, home: Path) -> None:
-        self._env = {**os.environ, "HOME": str(home), "AEXL_HOME": str(home / "aexl"), "GIT_CONFIG_NOSYSTEM": "1"}
+        kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        self._env = {**kept, "HOME": str(home), "AEXL_HOME": str(home / "aexl"), "GIT_CONFIG_NOSYSTEM": "1"}
 
     def __call__(self, folder: Path, *commands: Sequence[str]) -> float:
         """Run commands one after the other; return their seconds."""

@@ -24,6 +24,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -898,6 +899,25 @@ async def ask(ctx, payload):
     return {"text": answer.text, "execution": answer.execution}
 
 
+@tool("reach")
+def reach(ctx, payload):
+    import os, socket
+
+    tried = {}
+    for name, attempt in {
+        "home": lambda: open(payload["secret"]),
+        "write": lambda: open(os.path.join(os.path.dirname(__file__), "mine"), "w"),
+        "network": lambda: socket.create_connection(("127.0.0.1", payload["port"]), 1),
+    }.items():
+        try:
+            attempt()
+        except OSError:
+            tried[name] = "refused"
+        else:
+            tried[name] = "done"
+    return {**tried, "environment": "aexl" if any("AEXL_HOME" in name for name in os.environ) else "clean"}
+
+
 mcp_server("words", tools=["slugify"])
 """
 
@@ -924,7 +944,7 @@ def handlers(trial: Trial) -> str | None:
         raise Failed(f"the handler answered {answer['result']}")
     project = trial.folder / "handlers"
     described = json.loads(trial.run("runtime", "describe", project).stdout)["result"]
-    if described["tools"] != ["ask", "slugify"]:
+    if described["tools"] != ["ask", "reach", "slugify"]:
         raise Failed(f"the project was described as {described}")
     words = ["__worker__", "-m", "aexl_runtime.runner", "--action", "describe"]
     if (
@@ -952,6 +972,134 @@ def kept_handlers(trial: Trial) -> str | None:
     if answers[1]["meta"]["cold_start"]:
         raise Failed("the second run had no worker ready for it")
     return f"{answers[1]['meta']['duration_ms']} ms"
+
+
+@promise(
+    "EXE-29", "What a handler may not reach, it does not reach: the home, the project's files to write, the network."
+)
+def kept_in(trial: Trial) -> str | None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        secret = trial.home / "secret.txt"
+        secret.write_text("mine")
+        secret.chmod(0o644)
+        event = {"secret": str(secret), "port": listening.getsockname()[1]}
+        reached = invoke(trial, trial.home, "reach", event)["result"]
+    if reached != {"home": "refused", "write": "refused", "network": "refused", "environment": "clean"}:
+        raise Failed(f"a handler reached {reached}")
+    return None
+
+
+@promise("EXE-30", "`aexl runtime mcp` lists and calls a project's tools over standard input and output.")
+def mcp_tools(trial: Trial) -> str | None:
+    invoke(trial, trial.home, "slugify", {"title": "A"})
+    said = [
+        {"id": 1, "method": "initialize", "params": {"protocolVersion": "2025-06-18", "capabilities": {},
+         "clientInfo": {"name": "verify", "version": "1"}}},
+        {"method": "notifications/initialized"},
+        {"id": 2, "method": "tools/list"},
+        {"id": 3, "method": "tools/call", "params": {"name": "slugify", "arguments": {"title": "Hello World"}}},
+    ]  # fmt: skip
+    command = [str(trial.exe), "runtime", "mcp", str(trial.folder / "handlers")]
+    with subprocess.Popen(
+        command, cwd=trial.home / "empty", env=trial.environ,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    ) as process:  # fmt: skip
+        killer = threading.Timer(PATIENCE, process.kill)
+        killer.start()
+        process.stdin.writelines(json.dumps({"jsonrpc": "2.0", **each}) + "\n" for each in said)
+        process.stdin.flush()
+        answers: dict[object, Any] = {}
+        for line in process.stdout:
+            answers[json.loads(line).get("id")] = json.loads(line)
+            if 3 in answers:
+                break
+        killer.cancel()
+        process.stdin.close()
+    if 3 not in answers or [tool["name"] for tool in answers[2]["result"]["tools"]] != ["slugify"]:
+        raise Failed(f"it answered {answers}")
+    expect("hello-world", json.dumps(answers[3]))
+    return None
+
+
+@promise(
+    "EXE-31",
+    "From an empty folder: `auth`, `init --project`, `snapshot push`, `deploy`, a handler over HTTP, a rollback, a replay.",
+)
+def project(trial: Trial) -> str | None:
+    home = trial.new_home("plane")
+    root = home / "empty"
+
+    def aexl(*words: str, code: int | None = 0) -> Any:
+        ran = trial.run(*words, home=home, code=code)
+        return json.loads(ran.stdout) if "--json" in words else ran.stderr
+
+    with trial.server(home) as server:
+        token = aexl("auth", "bootstrap", "--json")["token"]
+        aexl("init", "--project")
+        aexl("snapshot", "push")
+        aexl("deploy", "dev")
+
+        def call() -> str:
+            status, body, _ = get(f"{server.url}/apps/main/demo/dev/hello/ann", token)
+            return body if status == 200 else f"{status} {body}"
+
+        before = call()
+        execution = aexl("deploy", "executions", "--json")["executions"][0]["id"]
+        text = (root / "entry_point.py").read_text()
+        (root / "entry_point.py").write_text(text.replace('{"hello": ', '{"greeted": '))
+        for words in (["add", "."], ["commit", "-m", "otherwise"], ["push"]):
+            aexl("snapshot", *words)
+        aexl("deploy", "dev")
+        after = call()
+        changes = aexl("deploy", "replay", execution, "--environment", "dev", "--json", code=1)["changes"]
+        (root / "entry_point.py").write_text(text + "\n\n@tool('bad')\ndef bad(payload):\n    pass\n")
+        for words in (["add", "."], ["commit", "-m", "bad"], ["push"]):
+            aexl("snapshot", *words)
+        expect("tool:bad must accept at least 2 args", aexl("deploy", "dev", code=2))
+        aexl("deploy", "rollback", "dev")
+        answers = [json.loads(each) for each in (before, after, call())]
+    if answers != [{"hello": "ann"}, {"greeted": "ann"}, {"hello": "ann"}]:
+        raise Failed(f"the handler answered {answers}")
+    if [change["path"] for change in changes] != ["/result/hello", "/result/greeted"]:
+        raise Failed(f"the replay differs in {changes}")
+    return None
+
+
+@promise("EXE-32", "A handler runs under another Python of the machine, with that one's packages and not aexl's.")
+def other_python(trial: Trial) -> str | None:
+    python = next(
+        (path for name in ("python3", "python3.13", "python3.12", "python3.11") for path in _pythons(name)), None
+    )
+    if python is None:
+        raise Skipped("this machine has no Python of 3.11 or later")
+    home = trial.new_home("other")
+    venv = trial.folder / "venv"
+    subprocess.run([python, "-m", "venv", "--without-pip", str(venv)], check=True, capture_output=True)
+    site = next(venv.glob("lib/python3*/site-packages"))
+    (site / "nowhere_else.py").write_text("VALUE = 42\n")
+    (home / ".aexl").mkdir(mode=0o700)
+    (home / ".aexl" / "aexl.toml").write_text(f'[runtimes.science]\nvenv = "{venv}"\n')
+    folder = trial.folder / "other-project"
+    folder.mkdir()
+    (folder / "entry_point.py").write_text(
+        "import nowhere_else, sys\nfrom aexl.sdk import tool\n\n\n@tool('where')\ndef where(ctx, payload):\n"
+        "    return [nowhere_else.VALUE, sys.prefix]\n"
+    )
+    words = ["runtime", "invoke", folder, "--kind", "tool", "--handler", "where", "--runtime", "science"]
+    answer = json.loads(trial.run(*words, home=home).stdout)
+    if answer["result"] != [42, str(venv)]:
+        raise Failed(f"it answered {answer}")
+    listed = json.loads(trial.run("runtime", "list", "--json", home=home).stdout)
+    return f"Python {listed[1]['python']}"
+
+
+def _pythons(name: str) -> list[str]:
+    """Return the Python of a name, if it is there and new enough."""
+    path = shutil.which(name)
+    if path is None:
+        return []
+    words = [path, "-c", "import sys, venv; sys.exit(sys.version_info < (3, 11))"]
+    return [path] if subprocess.run(words, capture_output=True, check=False).returncode == 0 else []
 
 
 @promise("EXE-24", "It leaves nothing of its own in `TMPDIR` when it has ended.")

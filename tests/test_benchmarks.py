@@ -13,6 +13,13 @@ PROGRAM = Path(__file__).parents[1] / "benchmarks" / "proxy.py"
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["proxy", "snapshots", "pipelines", "runtime", "plane", "startup"])
+def test_every_benchmark_can_be_started(name):
+    command = [sys.executable, str(PROGRAM.with_name(f"{name}.py")), "--help"]
+    assert "--json" in subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+@pytest.mark.slow
 def test_a_quick_run_prints_every_row_and_every_promise():
     command = [sys.executable, str(PROGRAM), "--json", "--quick", "--seconds", "0.05", "--requests", "50"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
@@ -50,7 +57,7 @@ def test_a_quick_run_measures_every_step_of_snapshots_against_git():
     assert len(report["claims"]) == 3
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_quick_run_measures_pipelines_with_a_server_and_without():
     command = [sys.executable, str(PROGRAM.with_name("pipelines.py")), "--json", "--quick"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
@@ -72,7 +79,7 @@ def test_a_quick_run_measures_pipelines_with_a_server_and_without():
     assert report["reading"]["seconds"] > 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_quick_run_measures_handlers_cold_and_warm():
     command = [sys.executable, str(PROGRAM.with_name("runtime.py")), "--json", "--quick", "--without-others"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
@@ -89,4 +96,24 @@ def test_a_quick_run_measures_handlers_cold_and_warm():
         "kept worker, reuse",
     ]
     assert all(row["one"] > 0 and row["many"] > 0 for row in report["rows"])
+    assert len(report["claims"]) == 2
+
+
+@pytest.mark.long
+def test_a_quick_run_measures_projects_on_a_server():
+    command = [sys.executable, str(PROGRAM.with_name("plane.py")), "--json", "--quick"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+    assert ran.returncode == 0, ran.stderr + ran.stdout
+    report = json.loads(ran.stdout)
+    assert [row["name"] for row in report["rows"] if row["name"] != "aiel: push"] == [
+        "python -c pass",
+        "aexl: add and commit",
+        "aexl: push",
+        "deploy",
+        "rollback",
+        "invocation, warm, one client",
+        "invocation, warm, 16 clients",
+    ]
+    assert all(row["seconds"] > 0 for row in report["rows"])
     assert len(report["claims"]) == 2

@@ -39,6 +39,11 @@ LEXERS: Final = frozenset(
 )
 """What is frozen of the 250 modules of ``pygments.lexers``: the rest is 1.4 MB for languages that aexl never shows."""
 
+CARRIED: Final = ("aexl/sdk", "aexl_runtime/inside", "aexl_runtime/protocol")
+"""Packages whose sources are in the executable too, for Pythons that are not in it; as in ``runtimes/carried.py``."""
+
+CARRIED_FOLDER: Final = "carried"
+
 _TESTS: Final = frozenset({"test", "tests", "_tests"})
 _TRACES: Final = frozenset({"direct_url.json", "INSTALLER", "RECORD", "REQUESTED", "uv_cache.json", "uv_build.json"})
 """Metadata that tells how and where a distribution was installed, not what it is."""
@@ -100,6 +105,16 @@ def data() -> list[tuple[str, str]]:
             if path.suffix in {".py", ".pyc", ".pyi", ".pyx", ".pxd", ".h", ".c", ".so"} or _TESTS & set(path.parts):
                 continue
             pairs.append((str(one.locate_file(path)), str(path.parent)))
+    return sorted(pairs)
+
+
+def carried() -> list[tuple[str, str]]:
+    """Return the sources of what a worker of another Python imports, as pairs of a file and the folder it goes to."""
+    inits = {f"{package.partition('/')[0]}/__init__.py" for package in CARRIED}
+    pairs = []
+    for path in _paths(distribution("aexl")):
+        if str(path) in inits or (str(path.parent) in CARRIED and path.suffix == ".py"):
+            pairs.append((str(distribution("aexl").locate_file(path)), f"{CARRIED_FOLDER}/{path.parent}"))
     return sorted(pairs)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 from typing import Final
 
 from freezing.binaries import Entry
+from freezing.contents import CARRIED_FOLDER
 
 PREFIX: Final = "later/"
 TABLE: Final = "later.modules"
@@ -58,6 +59,9 @@ DENSE: Final = frozenset({"obstore", "psycopg_binary"})
 
 DENSE_SUFFIX: Final = ".aexl-xz"
 """As in ``aexl.core.frozen.archive``."""
+
+CARRIED: Final = "aexl_runtime.runtimes.carried"
+"""The module that reads what lies in ``CARRIED_FOLDER``, which is unpacked when it is imported."""
 
 LICENCES: Final = "licences"
 """A group that no import needs: it is unpacked with everything, for a server."""
@@ -110,6 +114,8 @@ def _group(path: PurePath, modules: Collection[str]) -> str | None:
         return None if module in AT_ONCE else _together(module) or module
     if len(path.parts) == 1:
         return next((group for group, (_, names) in TOGETHER.items() if path.name.startswith(tuple(names))), None)
+    if first == CARRIED_FOLDER:
+        return CARRIED
     if first == "aexl":
         return "aexl.templates" if path.parts[1] == "templates" else None
     return first if first in modules else None

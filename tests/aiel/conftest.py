@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 import json
+import signal
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from aiel_person import INSTALLED, Person, serving
+from model_server import ModelServer
+from postgres_server import find_programs, postgres
 from program import Program
 
 
@@ -54,9 +58,46 @@ def person(tmp_path: Path, program: Program, tenant: dict[str, Any]) -> Person:
     return Person(tmp_path, program.url, tenant)
 
 
+INTEGRATIONS = """
+[integrations.orders]
+provider = "postgres"
+tenants = ["*"]
+credential = "ORDERS_URL"
+
+[integrations.models]
+provider = "openai"
+tenants = ["*"]
+agent = "payer"
+model = "gpt.plain"
+"""
+
+
+@pytest.fixture
+def equipped(tmp_path: Path) -> Iterator[tuple[Program, Person, dict[str, Any]]]:
+    """A server of the test's own with models, a real PostgreSQL and integrations for both; its owner, and their tenant."""
+    programs = find_programs()
+    if programs is None:
+        pytest.skip("there is no PostgreSQL here: install the package pgserver")
+    home = tmp_path / "server" / "home"
+    home.mkdir(parents=True, mode=0o700)
+    with postgres(programs) as url, ModelServer() as upstream:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("CREATE TABLE orders (id int PRIMARY KEY, who text)")
+        made = Program(home, upstream)
+        made.configure(INTEGRATIONS)
+        made.environ["ORDERS_URL"] = url
+        made.start()
+        try:
+            made.agent("payer")
+            tenant = made.json("auth", "bootstrap", "--email", "ann@example.org")
+            yield made, Person(tmp_path, made.url, tenant), tenant
+        finally:
+            made.stop(signal.SIGKILL)
+
+
 @pytest.fixture
 def add_integration(program: Program, tenant: dict[str, Any]) -> Callable[[], str]:
-    """Adds an integration and returns its id; no command does it yet, because nothing could run it."""
+    """Adds an integration that nothing here can run, and returns its id."""
 
     def add() -> str:
         ids = f"{tenant['workspace']['id']}/projects/{tenant['project']['id']}"

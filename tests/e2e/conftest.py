@@ -1,4 +1,4 @@
-"""The program beside a model server of its own, for each test."""
+"""The program beside a model server of its own, for each test or for a module."""
 
 from __future__ import annotations
 
@@ -25,6 +25,19 @@ def program(home: Path, upstream: ModelServer) -> Iterator[Program]:
     made.configure()
     yield made
     if made.process is not None:
+        made.stop(signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Program]:
+    """The program with a server that runs for all tests of a module, which may configure more with ``SHARED``."""
+    home = tmp_path_factory.mktemp("shared") / "home"
+    home.mkdir(mode=0o700)
+    with ModelServer() as server:
+        made = Program(home, server)
+        made.configure(getattr(request.module, "SHARED", "").replace("{upstream}", server.url))
+        made.start()
+        yield made
         made.stop(signal.SIGKILL)
 
 

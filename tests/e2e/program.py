@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
 import json
 import os
 import re
@@ -15,6 +17,7 @@ from typing import IO, Any
 from model_server import ModelServer
 
 AEXL = Path(sys.executable).with_name("aexl")
+_visits = itertools.count(1)
 
 CONFIG = """
 [serve]
@@ -53,6 +56,7 @@ class Program:
     def __init__(self, home: Path, upstream: ModelServer) -> None:
         self.home = home
         self.upstream = upstream
+        self.me = "alice"
         self.process: subprocess.Popen[str] | None = None
         self.url = ""
         self.log: list[str] = []
@@ -126,10 +130,17 @@ class Program:
         self.process = None
         return code
 
-    def agent(self, name: str = "alice", budget: str = "5", *options: str) -> str:
+    def agent(self, name: str | None = None, budget: str = "5", *options: str) -> str:
         """Create an agent and return its token."""
-        return str(self.json("agent", "create", name, budget, *options)["token"])
+        return str(self.json("agent", "create", name or self.me, budget, *options)["token"])
 
-    def inspect(self, name: str = "alice") -> dict[str, Any]:
-        found: dict[str, Any] = self.json("agent", "inspect", name)
+    def inspect(self, name: str | None = None) -> dict[str, Any]:
+        found: dict[str, Any] = self.json("agent", "inspect", name or self.me)
         return found
+
+    def visit(self) -> Program:
+        """Return the running program as one more test sees it: an agent of its own, and nothing asked upstream yet."""
+        visited = copy.copy(self)
+        visited.me = f"alice-{next(_visits)}"
+        self.upstream.requests.clear()
+        return visited

@@ -10,7 +10,7 @@ import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")]
 
-MODELS = """
+SHARED = """
 [models."embed.plain"]
 provider = "openai"
 price = { input = "1" }
@@ -49,10 +49,8 @@ WAVE = (
 
 
 @pytest.fixture
-def served(program):
-    program.configure(MODELS)
-    program.start()
-    return program
+def served(shared):
+    return shared.visit()
 
 
 @pytest.fixture
@@ -140,7 +138,7 @@ def test_transcriptions_cost_what_their_answer_says(client, served):
 def test_a_transcription_that_says_nothing_costs_its_bound(client, served):
     text = client.audio.transcriptions.create(model="whisper.plain", file=named(), response_format="text")
     assert text == "The quick brown fox."
-    [execution] = served.json("ledger", "show")
+    [execution] = served.json("ledger", "show", "--agent", served.me)
     assert (execution["reason"], execution["estimated"]) == ("no_usage", True)
     assert execution["cost_nanos"] == 300_000  # 32,044 bytes at 16,000 a second, in whole seconds
 

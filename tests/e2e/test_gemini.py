@@ -30,14 +30,12 @@ limits = {{ context = 100000, output = {output} }}
 """
 NAMES = ["gemini.plain", "gemini.cut", "gemini.no-usage", "gemini.status-503", "gemini.large"]
 HELLO = {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
+SHARED = CONFIG + "".join(MODEL.format(name=name, output=100_000 if name == "gemini.large" else 1000) for name in NAMES)
 
 
 @pytest.fixture
-def served(program):
-    models = "".join(MODEL.format(name=name, output=100_000 if name == "gemini.large" else 1000) for name in NAMES)
-    program.configure(CONFIG.format(upstream=program.upstream.url) + models)
-    program.start()
-    return program
+def served(shared):
+    return shared.visit()
 
 
 @pytest.fixture
@@ -160,17 +158,19 @@ def test_every_spelling_of_the_path_is_served(served, path):
     assert "models/gemini.plain" in {model["name"] for model in models}
 
 
-def test_a_key_in_the_query_goes_no_further(served):
-    token = served.agent()
-    url = f"{served.url}/v1beta/models/gemini.plain:streamGenerateContent?alt=sse&key={token}&%6bey={token}"
+def test_a_key_in_the_query_goes_no_further(program):
+    program.configure(SHARED.replace("{upstream}", program.upstream.url))
+    program.start()
+    token = program.agent()
+    url = f"{program.url}/v1beta/models/gemini.plain:streamGenerateContent?alt=sse&key={token}&%6bey={token}"
     with httpx.stream("POST", url, json=HELLO) as answer:
         answer.read()
     assert answer.status_code == 200
-    assert served.upstream.requests[-1][1] == "/v1beta/models/gemini.plain:streamGenerateContent?alt=sse"
+    assert program.upstream.requests[-1][1] == "/v1beta/models/gemini.plain:streamGenerateContent?alt=sse"
     secret = token.rpartition("_")[2]
-    served.stop()
-    assert secret not in "".join(served.log)
-    everything = b"".join(path.read_bytes() for path in served.home.rglob("*") if path.is_file())
+    program.stop()
+    assert secret not in "".join(program.log)
+    everything = b"".join(path.read_bytes() for path in program.home.rglob("*") if path.is_file())
     assert secret.encode() not in everything
 
 
@@ -183,7 +183,7 @@ def test_a_stream_without_events_is_one_array(served):
 def test_a_cut_stream_is_cut_and_booked_by_its_hold(served):
     with make_client(served.url, served.agent()) as client, pytest.raises(httpx2.RemoteProtocolError):
         list(client.models.generate_content_stream(model="gemini.cut", contents="Hello"))
-    [execution] = served.json("ledger", "show")
+    [execution] = served.json("ledger", "show", "--agent", served.me)
     assert execution["reason"] == "cut"
     assert execution["cost_nanos"] == execution["hold_nanos"]
 

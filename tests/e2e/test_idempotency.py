@@ -14,6 +14,11 @@ pytestmark = pytest.mark.slow
 BODY = {"model": "gpt.plain", "messages": [{"role": "user", "content": "Hello"}]}
 
 
+@pytest.fixture
+def served(shared):
+    return shared.visit()
+
+
 def post(program, token, key, body=BODY):
     headers = {"authorization": f"Bearer {token}", "idempotency-key": key}
     return httpx.post(program.url + "/v1/chat/completions", json=body, headers=headers, timeout=30)
@@ -33,12 +38,13 @@ def test_the_same_key_is_replayed_byte_for_byte(served, stream):
     assert served.inspect()["spent"] == "0.00005"
 
 
-def test_the_same_key_survives_a_restart(served):
-    token = served.agent()
-    first = post(served, token, "k")
-    served.stop()
-    served.start()
-    second = post(served, token, "k")
+def test_the_same_key_survives_a_restart(program):
+    program.start()
+    token = program.agent()
+    first = post(program, token, "k")
+    program.stop()
+    program.start()
+    second = post(program, token, "k")
 
     assert (second.content, second.headers["x-aexl-replayed"]) == (first.content, "true")
 

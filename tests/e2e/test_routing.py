@@ -85,8 +85,14 @@ def measured(program, name, model):
     return None if found is None else int(found[1])
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("way", "stream"),
+    [
+        *((way, False) for way in WAYS),
+        *((way, True) for way in ("500", "cut")),
+        *(pytest.param(way, True, marks=pytest.mark.long) for way in WAYS if way not in ("500", "cut")),
+    ],
+)
 def test_the_call_succeeds_on_the_fallback_is_booked_once_and_every_attempt_is_in_the_ledger(routed, way, stream):
     token = routed.agent()
     answer = post(routed, token, way, stream)

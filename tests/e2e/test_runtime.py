@@ -130,6 +130,86 @@ def test_a_snapshot_is_run_as_it_was_whatever_became_of_the_folder(served, proje
     assert served.run("runtime", "invoke", "0" * 64, "--kind", "tool", "--handler", "x", check=False).returncode == 4
 
 
+CALLING = """
+pipeline:
+  - id: ask
+    use: call
+    with: {{handler: {handler}, event: {{{event}}}, {more}}}
+"""
+
+
+def run_pipeline(program, folder, *options, call=("ask", "model: gpt.plain"), more="project: .", status=0):
+    """Run one step of ``use: call``; return what the run says, its end last."""
+    (folder / ".aexl.yaml").write_text(CALLING.format(handler=call[0], event=call[1], more=more))
+    done = program.run("pipeline", "run", "--json", *options, check=False, cwd=folder)
+    assert done.returncode == status, done.stdout + done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_step_of_a_pipeline_asks_models_as_its_runs_agent(served, project):
+    served.agent()
+    *_, ended = run_pipeline(served, project, "--budget", "1")
+    [execution] = served.json("ledger", "show")
+    assert execution["agent"].startswith("alice:run-")
+    shown = served.json("ledger", "show", execution["id"])
+    assert (shown["labels"]["step"], shown["labels"]["run"]) == ("ask", ended["run"])
+    assert shown["labels"]["invocation"]
+    # 10 tokens at 1 USD and 20 at 2 USD per million.
+    assert ended["booked_usd"] == 0.00005
+    assert served.inspect()["spent"] == "0.00005"
+
+
+def test_a_step_whose_run_has_spent_its_budget_is_denied(served, project):
+    served.agent()
+    *_, ended = run_pipeline(served, project, "--budget", "0.000001", status=7)
+    assert "budget" in json.dumps(ended)
+    assert served.json("ledger", "show")[0]["state"] == "denied"
+    assert served.inspect()["spent"] == "0.00"
+
+
+def test_a_step_of_a_governed_run_cannot_be_paid_by_whoever_it_names(served, project):
+    for name in ("alice", "bob"):
+        served.agent(name)
+    lines = run_pipeline(served, project, "--agent", "alice", more="agent: bob", status=1)
+    assert "its own agent pays for models, and not 'bob'" in json.dumps(lines)
+    assert served.inspect("bob")["spent"] == "0.00"
+
+
+@pytest.fixture
+def kept(program, project):
+    """The id of a snapshot that the project keeps itself; the files have changed since."""
+    for words in (("init",), ("add", "."), ("commit", "-m", "one")):
+        program.run("snapshot", *words, cwd=project)
+    [made] = json.loads(program.run("snapshot", "log", "--json", cwd=project).stdout)
+    (project / "entry_point.py").write_text("raise RuntimeError")
+    return made["id"]
+
+
+@pytest.mark.parametrize("server", [False, True])
+def test_a_snapshot_that_a_project_keeps_itself_is_run_from_within_it(program, project, kept, server):
+    if server:
+        program.start()
+    described = json.loads(program.run("runtime", "describe", kept, cwd=project / "tool").stdout)
+    assert described["result"]["snapshot_id"] == kept
+    words = ["runtime", "invoke", kept, "--kind", "tool", "--handler", "slugify", "--event", '{"title": "A B"}']
+    invoked = json.loads(program.run(*words, cwd=project).stdout)
+    assert (invoked["result"], invoked["meta"]["snapshot_id"]) == ({"slug": "a-b"}, kept)
+    unknown = program.run("runtime", "describe", "0" * 64, cwd=project, check=False)
+    assert unknown.returncode == 4
+    assert f"there is no snapshot {'0' * 64} of the project in {project}" in unknown.stderr
+
+
+def test_a_step_calls_a_handler_of_a_snapshot_that_its_project_keeps(program, project, kept):
+    lines = run_pipeline(program, project, call=("slugify", "title: A B"), more=f'project: "{kept}"')
+    assert "a-b" in json.dumps(lines)
+
+
+def test_the_official_client_calls_tools_of_a_snapshot_that_a_project_keeps(program, project, kept):
+    import asyncio
+
+    asyncio.run(serve_to_client(program, kept, cwd=project))
+
+
 def test_a_run_without_a_server_needs_none(program, project):
     answer = invoke(program, project, "slugify", {"title": "A B"})
     assert answer["result"] == {"slug": "a-b"}
@@ -261,9 +341,9 @@ def test_a_tool_with_a_manifest_runs_its_program_and_only_that_one(served, proje
     assert "has changed" in changed.json()["error"]["message"]
 
 
-async def serve_to_client(program, project):
+async def serve_to_client(program, project, cwd=None):
     words = ["runtime", "mcp", str(project)]
-    parameters = StdioServerParameters(command=str(AEXL), args=words, env=program.environ)
+    parameters = StdioServerParameters(command=str(AEXL), args=words, env=program.environ, cwd=cwd)
     async with Client(stdio_client(parameters)) as client:
         listed = await client.list_tools()
         assert sorted(tool.name for tool in listed.tools) == ["fail", "own", "slugify"]

@@ -19,6 +19,11 @@ ADD = {
 
 
 @pytest.fixture
+def served(shared):
+    return shared.visit()
+
+
+@pytest.fixture
 def client(served):
     with openai.OpenAI(base_url=f"{served.url}/v1", api_key=served.agent()) as made:
         yield made

@@ -22,7 +22,7 @@ ADD = {
     "required": ["a", "b"],
     "additionalProperties": False,
 }
-PROVIDERS = """
+SHARED = """
 [providers.google]
 type = "gemini"
 base_url = "{upstream}/v1beta"
@@ -30,8 +30,8 @@ private = true
 
 [models."gemini.plain"]
 provider = "google"
-price = {{ input = "1", output = "2" }}
-limits = {{ context = 100000, output = 1000 }}
+price = { input = "1", output = "2" }
+limits = { context = 100000, output = 1000 }
 
 [providers.modern]
 type = "openai"
@@ -41,8 +41,8 @@ private = true
 [models."modern.plain"]
 provider = "modern"
 provider_model = "gpt-5.plain"
-price = {{ input = "1", output = "2" }}
-limits = {{ context = 100000, output = 1000 }}
+price = { input = "1", output = "2" }
+limits = { context = 100000, output = 1000 }
 
 [translation.prefer]
 modern = "responses"
@@ -61,10 +61,8 @@ every_provider = pytest.mark.parametrize("model", list(PATHS))
 
 
 @pytest.fixture
-def served(program):
-    program.configure(PROVIDERS.format(upstream=program.upstream.url))
-    program.start()
-    return program
+def served(shared):
+    return shared.visit()
 
 
 @pytest.fixture
@@ -228,14 +226,14 @@ def test_the_limit_of_an_answer_is_the_one_that_the_hold_covers(client, claude, 
     assert (first["max_tokens"], second["max_tokens"], third["max_completion_tokens"]) == (1000, 77, 78)
 
 
-def test_a_budget_that_is_nearly_spent_lowers_the_limit_in_the_providers_dialect(served) -> None:
-    served.configure(output=5000)
-    served.run("models", "reload")
-    token = served.agent("bob", "0.0060", "--clamp")
-    with anthropic.Anthropic(base_url=served.url, auth_token=token) as claude:
+def test_a_budget_that_is_nearly_spent_lowers_the_limit_in_the_providers_dialect(program) -> None:
+    program.configure(output=5000)
+    program.start()
+    token = program.agent("bob", "0.0060", "--clamp")
+    with anthropic.Anthropic(base_url=program.url, auth_token=token) as claude:
         claude.messages.create(model="gpt.out-5000", max_tokens=5000, messages=HELLO)
 
-    [sent] = served.upstream.bodies()
+    [sent] = program.upstream.bodies()
     assert 1024 <= sent["max_completion_tokens"] < 5000
 
 
@@ -285,7 +283,7 @@ def test_a_stream_that_the_provider_cuts_is_cut_for_the_client(claude, served) -
     assert "message_stop" not in seen
 
 
-def test_models_can_be_called_in_every_dialect(served) -> None:
-    models = {model["name"]: model for model in served.json("models", "list")}
+def test_models_can_be_called_in_every_dialect(program) -> None:
+    models = {model["name"]: model for model in program.json("models", "list")}
     assert {"chat", "responses", "messages", "gemini"} <= set(models["claude.plain"]["surfaces"])
-    assert "nothing is wrong" in served.run("models", "check").stdout
+    assert "nothing is wrong" in program.run("models", "check").stdout

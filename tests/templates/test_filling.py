@@ -39,7 +39,13 @@ def test_a_name_that_would_stutter_is_refused():
         fill("aexl-hello", "provider", "aexl")
 
 
-@pytest.fixture(params=[(kind, name) for kind in KINDS for name in ("hello", LONGEST)], ids="-".join)
+@pytest.fixture(
+    params=[
+        pytest.param((kind, name), id=f"{kind}-{name}", marks=pytest.mark.long if name == LONGEST and number else ())
+        for name in ("hello", LONGEST)
+        for number, kind in enumerate(KINDS)
+    ]
+)
 def project(request, tmp_path):
     kind, name = request.param
     folder = tmp_path / name

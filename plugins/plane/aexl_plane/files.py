@@ -81,6 +81,24 @@ class ProjectFiles:
         """Return the snapshot that is the project's present state."""
         return (await self.repositories.heads(project)).get(HEAD)
 
+    async def find_snapshot(self, project: str, name: str | None) -> ObjectId:
+        """Return the snapshot that is meant: an id, which may be nobody's, or the name of a head.
+
+        Args:
+            name: The project's present state if left out.
+
+        Raises:
+            NotFound: If it is neither, or the project has nothing yet.
+        """
+        head = (await self.repositories.heads(project)).get(HEAD if name is None else name)
+        if head is not None:
+            return head
+        if name is None:
+            raise NotFound("the project has no files yet; 'aexl snapshot push' sends some")
+        if len(name) != 64 or not set(name) <= set("0123456789abcdef"):
+            raise NotFound(f"there is no snapshot {name[:80]!r} in this project")
+        return ObjectId(name)
+
     async def list(self, project: str) -> tuple[ObjectId | None, Sequence[FileRow]]:
         """Return the present snapshot and its files, by path."""
         async with self._alone(project):

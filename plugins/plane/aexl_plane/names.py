@@ -16,15 +16,32 @@ RIGHTS: Final[tuple[Right, ...]] = get_args(Right)
 
 Kind = Literal["tn", "us", "ws", "pr", "up", "ic", "cp", "dp"]
 
-_SLUG: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
-_EMAIL: Final = re.compile(r"[^\s@\x00-\x1f\x7f<>]{1,128}@[A-Za-z0-9.-]{1,125}", re.ASCII)
-_LABEL: Final = 200
-"""Characters of a name for people."""
+RESERVED_ENVIRONMENTS: Final = frozenset(
+    {
+        *("approve", "cancel", "environment", "executions", "invoke", "list", "logs", "promote", "reject", "replay"),
+        *("rollback", "runtimes", "status", "to", "validate"),
+    }
+)
+"""What no environment may be called: the words that mean something else in ``aexl deploy WORD``."""
+
+SLUG: Final = "^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
+EMAIL: Final = r"^[!-;=?A-~\u00a1-\u1fff\u3001-\ud7ff]{1,128}@[A-Za-z0-9.-]{1,125}$"
+LABEL: Final = r"^[^\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]{1,200}$"
+"""Of a name for people: one line, without what would hide or turn a part of it."""
+
+_SLUG: Final = re.compile(SLUG.strip("^$"))
+_EMAIL: Final = re.compile(EMAIL.strip("^$"))
+_LABEL: Final = re.compile(LABEL.strip("^$"))
 
 
 def new_id(kind: Kind) -> str:
     """Return a fresh id, whose underscore keeps it apart from every slug."""
     return f"{kind}_{secrets.token_hex(10)}"
+
+
+def is_slug(text: str) -> bool:
+    """Say whether a name can stand in a path."""
+    return _SLUG.fullmatch(text) is not None
 
 
 def check_slug(text: str, what: str) -> str:
@@ -33,7 +50,7 @@ def check_slug(text: str, what: str) -> str:
     Raises:
         Invalid: If it is none.
     """
-    if _SLUG.fullmatch(text) is None:
+    if not is_slug(text):
         raise Invalid(
             f"{text[:80]!r} cannot be {what}: use 1 to 63 small letters, digits and hyphens, no hyphen at an end"
         )
@@ -57,8 +74,8 @@ def check_label(text: str, what: str) -> str:
     Raises:
         Invalid: If it is empty, too long or has control characters.
     """
-    if not 1 <= len(text) <= _LABEL or not text.isprintable():
-        raise Invalid(f"{text[:80]!r} cannot be {what}: use 1 to {_LABEL} printable characters")
+    if _LABEL.fullmatch(text) is None:
+        raise Invalid(f"{text[:80]!r} cannot be {what}: use 1 to 200 printable characters")
     return text
 
 

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
-from aexl.api import Command, ConfigSection, HealthCheck, Host, Mount, Service
+from aexl.api import Command, ConfigSection, ConnectorType, HealthCheck, Host, Mount, Service
 from aexl.hookspecs import Plugin, hookimpl
 
 if TYPE_CHECKING:
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 _COMMANDS: Final = {
     "auth": "Log in to a server; make users and tokens.",
+    "deploy": "Deploy snapshots to environments, and run their handlers.",
     "files": "Show a project's files on a server.",
+    "integrations": "Show, try, add, remove and use a project's integrations.",
     "info": "Show who you are, where, and what commands act on.",
     "project": "Show, make and choose projects.",
     "workspace": "Show, make and choose workspaces.",
@@ -47,10 +49,15 @@ class PlanePlugin(Plugin):
 
     @hookimpl
     def aexl_config(self) -> Sequence[ConfigSection]:
+        from aexl_plane.integrations.table import TABLE as INTEGRATIONS
+        from aexl_plane.integrations.table import IntegrationSection
         from aexl_plane.options import TABLE, PlaneOptions
 
         # not for a project's file, which comes with a clone: it names where tokens are sent
-        return [ConfigSection(table=TABLE, model=PlaneOptions)]
+        return [
+            ConfigSection(table=TABLE, model=PlaneOptions),
+            ConfigSection(table=INTEGRATIONS, model=IntegrationSection, keyed=True, open=True),
+        ]
 
     @hookimpl
     def aexl_commands(self) -> Sequence[Command]:
@@ -59,6 +66,14 @@ class PlanePlugin(Plugin):
     @hookimpl
     def aexl_services(self, host: Host) -> Sequence[Service[object]]:
         return self._assembled(host).services()
+
+    @hookimpl
+    def aexl_connectors(self, host: Host) -> Sequence[ConnectorType]:
+        from aexl_plane.integrations.http import HttpType
+        from aexl_plane.integrations.openai import OpenAIType
+        from aexl_plane.integrations.postgres import PostgresType
+
+        return [HttpType(host), OpenAIType(host), PostgresType()]
 
     @hookimpl
     def aexl_routes(self, host: Host) -> Sequence[Mount]:

@@ -119,7 +119,11 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
-    """An integration of a project: what it may be asked to do, and nothing of its credentials."""
+    """An integration of a project: what it may be asked to do, and nothing of its credentials.
+
+    Attributes:
+        integration: Which of the server's integrations does the work; empty for none.
+    """
 
     id: str
     project: str
@@ -129,6 +133,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     granted: tuple[str, ...]
     metadata: Mapping[str, Any]
     created: float
+    integration: str = ""
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,8 +141,10 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         approval: A deployment waits until somebody else approves it.
-        runtimes: Names of the interpreters that may run it; empty for any.
+        runtimes: Names of the interpreters that may run it, ``builtin`` for the built-in one; empty for any.
         deployment: The one that serves; ``None`` before the first.
+        canary: The one that takes a part of the requests beside it.
+        changed: 0 where nobody has touched it: it has the defaults.
     """
 
     project: str
@@ -145,6 +152,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     approval: bool
     runtimes: tuple[str, ...]
     deployment: str | None
+    canary: str | None
     changed: float
 
 
@@ -158,8 +166,11 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
         status: ``waiting`` for approval, ``active``, ``replaced``, ``rejected``.
         cause: ``deploy``, ``promote`` or ``rollback``.
         follows: The deployment that it was promoted from, or rolled back to.
-        by: Who asked for it.
-        reason: What was said with the decision.
+        replaces: The one that served when it became active.
+        by: Who asked for it, as people read it; ``asker`` is the user's id, or the id of a service's token.
+        reason: What was said with it, or with the decision on it.
+        decided: When it became active, or was rejected.
+        decided_by: Who approved or rejected it; ``None`` where nobody had to.
     """
 
     id: str
@@ -172,7 +183,9 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     status: Literal["waiting", "active", "replaced", "rejected"]
     cause: Literal["deploy", "promote", "rollback"]
     follows: str | None
+    replaces: str | None
     by: str
+    asker: str
     reason: str
     created: float
     decided: float | None
@@ -183,11 +196,14 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     """One run of a handler, without its payload, which lies apart and expires.
 
     Attributes:
-        status: ``queued``, ``running``, ``ok``, ``failed``, or ``lost`` where the server ended under it.
+        runtime: The interpreter's name; empty for the built-in one.
+        mode: ``async`` where nobody waits for the answer.
+        status: ``queued``, ``running``, ``ok``, ``failed``, ``cancelled``, or ``lost`` where the server ended under it.
         code: Of the error, if it failed.
         replays: The execution whose request this was run with again.
         key: The client's idempotency key.
         digest: SHA-256 of what was asked.
+        agent: Who pays for its models; ``None`` where the workers' configuration says it.
     """
 
     id: str
@@ -199,12 +215,14 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     kind: str
     handler: str
-    status: Literal["queued", "running", "ok", "failed", "lost"]
+    mode: Literal["sync", "async"]
+    status: Literal["queued", "running", "ok", "failed", "cancelled", "lost"]
     http_status: int | None
     code: str | None
     replays: str | None
     key: str | None
     digest: str
+    agent: str | None
     by: str
     created: float
     started: float | None

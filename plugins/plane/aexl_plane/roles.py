@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from aexl_plane.integrations.records import Configured
 from aexl_plane.records import Project, Tenant, User, Workspace
 
 
@@ -18,6 +19,15 @@ class Bootstrapped(msgspec.Struct, frozen=True, kw_only=True):
     workspace: Workspace
     project: Project
     token: str
+
+
+@runtime_checkable
+class Integrations(Protocol):
+    """The integrations that the configuration of this server has."""
+
+    async def configured(self) -> Sequence[Configured]:
+        """Return all of them, by name, for the server's owner."""
+        ...
 
 
 @runtime_checkable

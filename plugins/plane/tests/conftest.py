@@ -12,10 +12,13 @@ from urllib.parse import quote, urlsplit
 import msgspec
 import pytest
 
+from aexl.api import ConnectorType, Handlers, Host, Service
 from aexl.core.host import LocalHost
 from aexl.core.plugins import Source, installed_sources
 from aexl.core.router import Router
 from aexl.core.surroundings import Surroundings
+from aexl.hookspecs import Plugin, hookimpl
+from aexl.testing.connectors import SECRET, FakeConnectorType
 from aexl.testing.mount import Answered, ask
 from aexl_plane.assembly import Assembly
 from aexl_plane.plugin import PlanePlugin
@@ -25,8 +28,9 @@ from aexl_plane.roles import Bootstrapped, Tenants
 class Plane:
     """A running plane, and tenants in it."""
 
-    def __init__(self, host: LocalHost, plugin: PlanePlugin) -> None:
+    def __init__(self, host: LocalHost, plugin: PlanePlugin, bell: FakeConnectorType) -> None:
         self.host = host
+        self.bell = bell
         self._plugin = plugin
         self.mounts = [mount for mount in host.mounts() if "plane" in type(mount.app).__module__]
         self.router = Router(self.mounts, None)
@@ -72,6 +76,17 @@ class Plane:
         answered = await self.ask(method, url, token, json=json)
         assert answered.status == status, answered.body
         return msgspec.json.decode(answered.body)
+
+
+class HandlersPlugin(Plugin):
+    """Lets somebody play ``Handlers``."""
+
+    def __init__(self, player: Handlers) -> None:
+        self._player = player
+
+    @hookimpl
+    def aexl_services(self, host: Host) -> Sequence[Service[object]]:
+        return [Service(role=Handlers, instance=self._player)]
 
 
 class Client:
@@ -125,16 +140,47 @@ class Client:
         return await self.plane.json("DELETE", f"{self.base}/files/{quote(path)}", self.token, status=status)
 
 
+BELL = """
+[integrations.tower]
+provider = "bell"
+tenants = ["*"]
+credential = "BELL_SECRET"
+"""
+"""What the server's owner writes, so that projects may ring."""
+
+
+class BellPlugin(Plugin):
+    """Offers the bell of ``aexl.testing``."""
+
+    def __init__(self) -> None:
+        self.bell = FakeConnectorType()
+
+    @hookimpl
+    def aexl_connectors(self, host: Host) -> Sequence[ConnectorType]:
+        return [self.bell]
+
+
 @asynccontextmanager
-async def running_plane(home: Path, config: str = "", others: Sequence[str] = ("snapshots",)) -> AsyncIterator[Plane]:
-    """Run the plane with the plugins that it meets, in a home."""
-    (home / "aexl.toml").write_text(config)
-    plugin = PlanePlugin()
+async def running_plane(
+    home: Path,
+    config: str = "",
+    others: Sequence[str] = ("snapshots",),
+    handlers: Handlers | None = None,
+    more: Sequence[Plugin] = (),
+) -> AsyncIterator[Plane]:
+    """Run the plane with the plugins that it meets, in a home; who plays ``Handlers`` may be given."""
+    (home / "aexl.toml").write_text(config + BELL)
+    (home / ".env").write_text(f"BELL_SECRET={SECRET}\n")
+    (home / ".env").chmod(0o600)
+    plugin, bell = PlanePlugin(), BellPlugin()
     beside = [source for source in installed_sources() if source.name in others]
-    sources = [*beside, Source("plane", "tests", "1", plugin)]
+    sources = [*beside, Source("bell", "tests", "1", bell), Source("plane", "tests", "1", plugin)]
+    if handlers is not None:
+        sources.append(Source("handlers", "tests", "1", HandlersPlugin(handlers)))
+    sources += [Source(f"more{number}", "tests", "1", each) for number, each in enumerate(more)]
     host = LocalHost(Surroundings(home, environ={}, sources=sources))
     async with host.running():
-        yield Plane(host, plugin)
+        yield Plane(host, plugin, bell.bell)
 
 
 @pytest.fixture

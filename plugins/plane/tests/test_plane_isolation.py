@@ -7,17 +7,22 @@ name in a path that is not known here fails: say in ``Belongings`` what it stand
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
 
+from aexl.testing.handlers import FakeHandlers
 from aexl.testing.host import FakeHost
 from aexl_plane.assembly import MOUNTS, Assembly
+from aexl_plane.http.routing import ANY
 
-ROUTES = Assembly(FakeHost(Path("/nowhere"))).routes().all
+ROUTES = [
+    replace(route, method="GET") if route.method == ANY else route
+    for route in Assembly(FakeHost(Path("/nowhere"))).routes().all
+]
 IDS = [f"{route.method} {route.path}" for route in ROUTES]
 
 SECRET = b"the same words in both projects"
@@ -26,16 +31,18 @@ SHA256 = hashlib.sha256(SECRET).hexdigest()
 
 @dataclass
 class Belongings:
-    """What one tenant has; ``parts`` is what stands in paths."""
+    """What one tenant has; ``parts`` is what stands in paths, ``special`` what does on one route only, by its end."""
 
     client: Any
     parts: dict[str, str]
     get_query: str
     put_query: str
     private: set[str]
+    special: dict[str, dict[str, str]]
 
     def url(self, route, **changed):
-        parts = {**self.parts, **changed}
+        special = next((found for end, found in self.special.items() if route.path.endswith(end)), {})
+        parts = {**self.parts, **special, **changed}
         path = route.path
         for name in route.names:
             assert name in parts, f"say in test_plane_isolation.py what {{{name}}} of {route.path} stands for"
@@ -54,10 +61,19 @@ class Belongings:
         return {
             "sha256": SHA256, "size_bytes": len(SECRET), "expected_version": None, "content_type": "text/plain",
             "slug": "intruder", "name": "intruder", "email": "intruder@example.org", "scopes": ["read"],
-            "provider": "http", "messages": [{"role": "ai", "content": "intruder"}], "patch": {"intruder": 1},
+            "provider": "bell", "messages": [{"role": "ai", "content": "intruder"}], "patch": {"intruder": 1},
             "state": {"intruder": 1}, "namespace": ["n"], "key": "k", "value": {"intruder": 1},
-            "selector": {"key": "k"}, "params": {}, "expires_seconds": 60, **more,
+            "selector": {"key": "k"}, "params": {}, "expires_seconds": 60, "environment": "dev", "to": "staging",
+            "reason": "intruder", "kind": "tool", "handler": "echo", "event": {"word": "intruder"},
+            "jsonrpc": "2.0", "id": 1, "method": "initialize", **more,
         }  # fmt: skip
+
+    def body_of(self, route, **more):
+        """The same, without what the route's record does not know, where it is strict."""
+        whole, record = self.body(**more), route.takes
+        if record is None or not record.__struct_config__.forbid_unknown_fields:
+            return whole
+        return {name: value for name, value in whole.items() if name in record.__struct_fields__}
 
 
 async def settle_in(client, name):
@@ -72,7 +88,7 @@ async def settle_in(client, name):
     token = await plane.json(
         "POST", "/api/v1/tokens", client.token, json={"name": word, "scopes": ["read"]}, status=201
     )
-    integration = {"provider": "http", "name": word, "allowed_actions": ["get"], "granted_actions": ["get"]}
+    integration = {"integration": "tower", "name": word, "granted_actions": ["bell.ring"]}
     made = await plane.json("POST", f"{client.api}/integrations", client.token, json=integration, status=201)
     thread = f"{client.base}/memory/thread/t"
     await plane.json(
@@ -82,16 +98,63 @@ async def settle_in(client, name):
     await plane.json("POST", f"{thread}/checkpoint", client.token, json={"state": {"word": word}})
     item = {"namespace": ["n"], "key": "k", "value": {"word": word}}
     await plane.json("POST", f"{client.base}/memory/recall:put", client.token, json=item)
+    deployed, special = await deploy_all(client, word)
+    ran = await run_all(client, word)
     head = (await plane.json("GET", f"{client.api}/snapshots", client.token))["head"]
     ids = client.made
     parts = {
         "workspace": ids.workspace.id, "project": ids.project.id, "upload": signed["upload_id"], "path": "name.txt",
-        "snapshot": head, "connection": made["connection_id"], "action": "get", "thread": "t", "name": "heads/main",
-        "user": user["id"], "token": token["id"],
+        "snapshot": head, "connection": made["connection_id"], "action": "bell.ring", "thread": "t", "name": "heads/main",
+        "user": user["id"], "token": token["id"], "environment": "dev", "deployment": deployed,
+        "execution": ran["id"], "server": "shop",
     }  # fmt: skip
     private = {word, f"@{name}.example", user["token"], token["token"], client.token}
     get_query, put_query = (urlsplit(each["signed_url"]).query for each in (fetch, signed))
-    return Belongings(client, parts, get_query, put_query, private)
+    return Belongings(client, parts, get_query, put_query, private, special)
+
+
+async def deploy_all(client, word):
+    """Give a tenant deployments of every kind; return the one that serves, and what routes need for themselves."""
+    plane, made = client.plane, []
+    await client.put("entry_point.py", word.encode())
+    wanted = [("dev", 100), ("dev", 100), ("spare", 100), ("spare", 5), ("prod", 100), ("prod", 100)]
+    await plane.json("PUT", f"{client.api}/environments/spare", client.token, json={})
+    for number, (environment, weight) in enumerate(wanted):
+        if number == 1:
+            await client.put("entry_point.py", word.encode() + b"2", 1)
+        body = {"environment": environment, "weight": weight, "reason": word}
+        made.append(await plane.json("POST", f"{client.api}/deployments", client.token, json=body, status=201))
+    special = {
+        ":approve": {"deployment": made[4]["id"]},
+        ":reject": {"deployment": made[5]["id"]},
+        "/canary": {"environment": "spare"},
+    }
+    return made[1]["id"], special
+
+
+async def run_all(client, word):
+    """Give a tenant an execution; return it."""
+    url, asked = f"{client.api}/environments/dev/invocations", {"kind": "tool", "handler": "echo", "event": {"w": word}}
+    return await client.plane.json("POST", url, client.token, json=asked)
+
+
+async def mcp_headers(client):
+    """Return what every message but the first has, after the first."""
+    headers = {"content-type": "application/json"}
+    message = b'{"jsonrpc":"2.0","id":1,"method":"initialize"}'
+    url = "/mcp/main/demo/dev/shop"
+    begun = await client.plane.ask("POST", url, client.token, body=message, headers=headers)
+    return {**headers, "mcp-session-id": begun.header(b"mcp-session-id").decode()}
+
+
+@pytest.fixture
+async def plane(home, run_plane):
+    """A plane that runs handlers."""
+    handlers = FakeHandlers({"echo": lambda event: event})
+    handlers.pages = {"GET /": lambda _: {}, "GET /name.txt": lambda _: {}}
+    handlers.servers = {"shop": ["echo"]}
+    async with run_plane(home, handlers=handlers) as made:
+        yield made
 
 
 @pytest.fixture
@@ -107,7 +170,7 @@ def query_of(route, whose):
 
 async def everything(plane, owner):
     """Return all rows that have to do with a tenant, and its head."""
-    ids = {owner.client.made.tenant.id, *owner.parts.values()} - {"name.txt", "get", "t", "heads/main"}
+    ids = {owner.client.made.tenant.id, *owner.parts.values()} - {"name.txt", "bell.ring", "t", "heads/main", "dev"}
 
     def work(connection):
         tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
@@ -152,7 +215,7 @@ async def test_another_tenants_token_reaches_nothing_on_any_route(plane, both):
                     url = f"{owner.signed(route)}?{query_of(route, other)}"
                 else:
                     url = owner.url(route, **changed)
-                body = other.body(workspace=owner.parts["workspace"], project=owner.parts["project"])
+                body = other.body_of(route, workspace=owner.parts["workspace"], project=owner.parts["project"])
                 token = None if route.needs is None else await fresh(other)
                 answered = await plane.ask(route.method, url, token, json=body)
                 named = {name: changed.get(name, owner.parts[name]) for name in route.names if name in owner.parts}
@@ -170,7 +233,7 @@ async def test_another_tenants_things_by_name_are_ones_own(plane, both):
     for route in ROUTES:
         if route.needs is not None and "workspace" in route.names:
             url = other.url(route, workspace="main", project="demo")
-            answered = await plane.ask(route.method, url, await fresh(other), json=other.body())
+            answered = await plane.ask(route.method, url, await fresh(other), json=other.body_of(route))
             assert not leaks(answered, owner), route
     assert await everything(plane, owner) == before
 
@@ -184,7 +247,7 @@ async def test_a_token_for_one_project_reaches_no_other_of_its_tenant(plane, bot
     before = await everything(plane, owner)
     for route in ROUTES:
         if {"project", "upload"} & set(route.names):
-            answered = await plane.ask(route.method, owner.url(route), narrow, json=owner.body())
+            answered = await plane.ask(route.method, owner.url(route), narrow, json=owner.body_of(route))
             assert answered.status == 404, (route, answered)
     assert await everything(plane, owner) == before
     reached = await plane.json("GET", "/v1/auth/me", narrow)
@@ -207,14 +270,18 @@ async def test_the_owner_is_answered_on_every_route(plane, both):
             headers, body = {"content-type": "text/plain; charset=utf-8"}, SECRET
         elif route.path.startswith("/store") and route.method == "PUT":
             headers, body = {"if-none-match": "*", "x-aexl-content-sha256": SHA256}, SECRET
-        json = None if body else owner.body(expected_version=0 if "uploads:sign" in route.path else None)
+        elif route.path.startswith("/mcp"):
+            headers = await mcp_headers(owner.client)
+        json = None if body else owner.body_of(route, expected_version=0 if "uploads:sign" in route.path else None)
+        if route.path.endswith(":rollback"):
+            json = {}
         answered = await plane.ask(route.method, url, token, json=json, body=body or b"", headers=headers)
         assert answered.status in (200, 201, 204), (route, answered)
 
 
 def foreign_in(named, other):
     """Say whether a path names something by id that is not the caller's."""
-    ids = {"workspace", "project", "upload", "snapshot", "connection", "user", "token"}
+    ids = {"workspace", "project", "upload", "snapshot", "connection", "user", "token", "deployment", "execution"}
     return any(value != other.parts[name] for name, value in named.items() if name in ids)
 
 

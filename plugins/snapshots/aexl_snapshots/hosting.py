@@ -33,6 +33,9 @@ T = TypeVar("T")
 FOLDER: Final = "repositories"
 """Below ``AEXL_HOME``."""
 
+KEPT: Final = "kept."
+"""What the names of pins begin with that nobody but this role has set."""
+
 MOST: Final = 1000
 """Snapshots in one answer."""
 
@@ -123,6 +126,9 @@ class RepositoryService:
                 made = writer.put_snapshot(signed_snapshot(manifest.id, parents, message, author))
             repository.move_head(made, expected=expected, name=head)
             return made
+
+    async def keep(self, repository: str, snapshot: ObjectId) -> None:
+        await self._run(lambda: self._open(repository).pin(f"{KEPT}{snapshot}", snapshot))
 
     async def files(self, repository: str, snapshot: ObjectId) -> Sequence[RepositoryFile]:
         return await self._run(lambda: self._files(self._open(repository), snapshot))

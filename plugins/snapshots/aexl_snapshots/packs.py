@@ -141,6 +141,8 @@ class PackSet:
         self._damaged: dict[str, str] = {}
         self._handles = _Handles()
         self._looked = False
+        self._at_hand: dict[bytes, bytes] = {}
+        self._room = 0
 
     def _look(self) -> None:
         if not self._looked:
@@ -178,6 +180,21 @@ class PackSet:
             else:
                 where.update({row.id: (packs[id], index) for index, row in enumerate(packs[id].rows)})
         self._packs, self._where = packs, where
+
+    def expect(self, most: int) -> None:
+        """Say that objects which come now will be read soon, most of them once.
+
+        Args:
+            most: Raw bytes to keep of what is handed over; the rest is read from its pack.
+        """
+        self._room = most
+
+    def hand_over(self, id: bytes, data: bytes) -> None:
+        """Give an object's checked bytes to whoever reads it next, if somebody is expected to."""
+        if self._room >= len(data):
+            with self._lock:
+                self._room -= len(data)
+                self._at_hand[id] = data
 
     @property
     def packs(self) -> Mapping[str, Pack]:
@@ -231,6 +248,8 @@ class PackSet:
             Invalid: If it is damaged.
         """
         found, row = self.locate(id)
+        if self._at_hand and (data := self._at_hand.pop(row.id, None)) is not None:
+            return found, data
         try:
             frame = found.frame(row)
         except NotFound:  # gathered into another pack a moment ago

@@ -13,9 +13,11 @@ from project import AEXL, Project
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def project(tmp_path):
-    made = Project(tmp_path / "project", tmp_path / "home")
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory):
+    """A project with one snapshot, and a clone of it by way of a store that both push to."""
+    base = tmp_path_factory.mktemp("begun")
+    made = Project(base / "project", base / "home")
     made.write(src__app_dot_py="print('one')\n", README_dot_md="read me\n")
     (made.folder / "run.sh").write_text("#!/bin/sh\n")
     (made.folder / "run.sh").chmod(0o755)
@@ -23,15 +25,27 @@ def project(tmp_path):
     made.run("init")
     made.run("add", ".")
     made.run("commit", "-m", "one")
-    return made
+    shutil.copytree(base, base.with_name("alone"))
+    made.run("remote", "add", "origin", str(base / "store"))
+    made.run("push")
+    made.run("clone", str(base / "store"), str(base / "other"))
+    return base
 
 
 @pytest.fixture
-def other(project, tmp_path):
-    """A clone of the project, by way of a store that both push to."""
-    project.run("remote", "add", "origin", str(tmp_path / "store"))
-    project.run("push")
-    project.run("clone", str(tmp_path / "store"), str(tmp_path / "other"))
+def project(begun, tmp_path):
+    """A copy of that project, from before there was a clone."""
+    shutil.copytree(begun.with_name("alone"), tmp_path, dirs_exist_ok=True)
+    return Project(tmp_path / "project", tmp_path / "home")
+
+
+@pytest.fixture
+def other(begun, project, tmp_path):
+    """A copy of the clone, and of the project and the store as they were then."""
+    shutil.copytree(begun, tmp_path, dirs_exist_ok=True)
+    for folder in (project.folder, tmp_path / "other"):
+        remotes = folder / ".aexl" / "snapshots" / "remotes.json"
+        remotes.write_text(remotes.read_text().replace(str(begun), str(tmp_path)))
     return Project(tmp_path / "other", project.home)
 
 

@@ -8,7 +8,7 @@ import pytest
 from google_bucket import GoogleBucket
 from project import AEXL, Project
 
-from aexl.testing.s3 import StrictS3
+from aexl.testing.s3 import BUCKET, REGION, StrictS3
 
 FROZEN = Path(__file__).resolve().parents[3] / "dist" / "out" / "aexl"
 
@@ -55,7 +55,19 @@ def show_it(project, url, clone):
     assert "Sound" in project.run("check", "origin", "--read-data").stdout
 
 
-@pytest.mark.parametrize("faults", [0.0, 0.15])
+def test_a_server_that_the_environment_names_is_asked_without_encryption_where_it_says_so(project, tmp_path):
+    with StrictS3() as server:
+        environment = {**server.environment, "AWS_ENDPOINT_URL": server.endpoint, "AWS_REGION": REGION}
+        project.run("init")
+        project.run("add", ".")
+        project.run("commit", "-m", "one")
+        project.run("remote", "add", "origin", f"s3://{BUCKET}/app", **environment)
+        project.run("push", **environment)
+        project.run("clone", f"s3://{BUCKET}/app", str(tmp_path / "clone"), **environment)
+    assert Project(tmp_path / "clone", project.home).read() == project.read()
+
+
+@pytest.mark.parametrize("faults", [pytest.param(0.0, marks=pytest.mark.long), 0.15])
 def test_a_project_goes_through_a_strict_bucket(project, tmp_path, monkeypatch, faults):
     with StrictS3(seed=7, faults=faults) as server:
         for name, value in server.environment.items():

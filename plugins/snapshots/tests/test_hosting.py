@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 
 import pytest
-import trio
 
 from aexl.api import FileEdit, Repositories
 from aexl.errors import HeadMoved, Invalid, NotFound
+from aexl.testing.repositories import RepositoriesConformance
 from aexl_snapshots.hosting import RepositoryService
-from aexl_snapshots.maintenance.local import check_here
+from aexl_snapshots.maintenance.local import check_here, collect_here
 from aexl_snapshots.repository import Repository
 
 
@@ -77,49 +76,6 @@ async def test_a_commit_from_elsewhere_than_the_head_is_refused_and_changes_noth
     assert await kept.service.heads("p") == {"main": first}
 
 
-async def test_of_many_commits_at_once_one_wins_each_time(kept):
-    head, won = None, []
-
-    async def write(n):
-        with contextlib.suppress(HeadMoved):
-            won.append(await kept.commit(head, kept.edit(f"f{n}", str(n).encode())))
-
-    for round in range(3):
-        async with trio.open_nursery() as nursery:
-            for n in range(6):
-                nursery.start_soon(write, 10 * round + n)
-        assert len(won) == round + 1
-        head = won[-1]
-    assert len(await kept.files(head)) == 3
-
-
-async def test_an_earlier_state_is_made_again_and_what_changes_nothing_makes_nothing(kept):
-    first = await kept.commit(None, kept.edit("a", b"1"))
-    second = await kept.commit(first, kept.edit("a", b"2"))
-    third = await kept.commit(second, start=first)
-    assert (await kept.service.log("p", third, 1))[0].parents == (second,)
-    assert await kept.files(third) == await kept.files(first)
-    assert await kept.commit(third, kept.edit("a", b"1")) == third
-
-
-async def test_what_is_not_there_is_not_found_and_what_is_too_large_not_read(kept):
-    first = await kept.commit(None, kept.edit("a", b"12"))
-    id = (await kept.files(first))["a"].id
-    assert await kept.service.heads("other") == {}
-    for ask in (
-        lambda: kept.service.files("p", "f" * 64),
-        lambda: kept.service.log("p", "f" * 64, 1),
-        lambda: kept.service.diff("p", None, "f" * 64),
-        lambda: kept.service.read("p", "f" * 64, 10),
-        lambda: kept.service.read("other", id, 10),
-    ):
-        with pytest.raises(NotFound):
-            await ask()
-    with pytest.raises(Invalid):
-        await kept.service.read("p", id, 1)
-    assert await kept.service.read("p", id, 2) == b"12"
-
-
 @pytest.mark.parametrize("name", ["", "..", ".x", "a/b", "../p", "a" * 101, "é", "a\n"])
 async def test_a_name_that_leads_elsewhere_is_refused(kept, name):
     with pytest.raises(Invalid, match="no repository's name"):
@@ -135,12 +91,28 @@ async def test_more_repositories_than_stay_open_are_all_there(kept, monkeypatch)
         assert list(await kept.service.heads(f"p{n}")) == ["main"]
 
 
-async def test_a_path_is_held_to_the_rules_of_manifests(kept):
-    await kept.service.check_path("src/a b/é.txt")
-    for path in ("../a", "/a", "a//b", ".git/config", "a\\b", ""):
-        with pytest.raises(Invalid):
-            await kept.service.check_path(path)
-
-
 def test_the_role_is_played(kept):
     assert isinstance(kept.service, Repositories)
+
+
+class TestRepositoryService(RepositoriesConformance):
+    @pytest.fixture
+    def repositories(self, tmp_path):
+        return RepositoryService(tmp_path / "home")
+
+
+async def test_what_is_kept_stays_when_its_head_is_gone_and_the_rest_is_collected(kept):
+    first = await kept.commit(None, kept.edit("a", b"1"))
+    lost = await kept.commit(None, kept.edit("b", b"2"), head="other")
+    aside = await kept.commit(None, kept.edit("c", b"3"), head="third")
+    await kept.service.keep("p", aside)
+    place = kept.home / "repositories" / "p"
+    for name in ("other", "third"):
+        (place / "heads" / name).unlink()
+    await collect_here(Repository.open(place, path=place), grace=0)
+
+    after = RepositoryService(kept.home)
+    assert [file.path for file in await after.files("p", first)] == ["a"]
+    assert [file.path for file in await after.files("p", aside)] == ["c"]
+    with pytest.raises(NotFound):
+        await after.files("p", lost)

@@ -202,6 +202,11 @@ def test_a_bucket_url_that_cannot_be_used_is_refused(url):
         make_bucket(url)
 
 
+async def test_a_bucket_that_does_not_exist_is_told(moto_url):
+    with pytest.raises(NotFound, match="there is no such bucket; make it first"):
+        await make_bucket(moto_url.replace("//", "//no-", 1)).put_if_absent("heads/main", b"x")
+
+
 async def test_a_scheme_that_nobody_offers_is_named():
     with pytest.raises(Invalid, match="ftp://; known are az, file, gs"):
         await open_store(own_openers(None), "ftp://x/y")

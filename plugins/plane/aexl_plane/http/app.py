@@ -15,6 +15,7 @@ import trio
 from aexl.api import ASGIReceive, ASGIScope, ASGISend, Headers
 from aexl.errors import AexlError, Conflict, HeadMoved, Invalid, NotFound, Refused, Unavailable
 from aexl_plane import tokens
+from aexl_plane.deployments.validation import SnapshotRefused
 from aexl_plane.http.request import Gone, Reply, Request, Stream
 from aexl_plane.http.routing import Route, Routes
 from aexl_plane.records import Caller, Project, Upload, Workspace
@@ -63,7 +64,8 @@ class PlaneApp:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         base = self._public_url().rstrip("/") or f"{scope['scheme']}://{headers.get('host', 'localhost')}"
         query = _read_query(scope["query_string"])
-        request = Request(scope["method"], parts, query, headers, base, receive)
+        target = path if not scope["query_string"] else f"{path}?{scope['query_string'].decode('latin-1')}"
+        request = Request(scope["method"], parts, query, headers, base, receive, target)
         if route.needs is not None:
             request.belongs(*await self._look_up(route, parts, tokens.find_token(scope["headers"])))
         return await route.answer(request)
@@ -121,7 +123,8 @@ def refusal(error: AexlError) -> Reply:
     if isinstance(error, Refused):
         if error.retry_after is not None:
             headers.append((b"retry-after", str(math.ceil(error.retry_after)).encode()))
-        return Reply(error.status, _error(error.code, error.reason), (*headers, *error.headers))
+        more = {"problems": error.validation.obstacles} if isinstance(error, SnapshotRefused) else {}
+        return Reply(error.status, _error(error.code, error.reason, **more), (*headers, *error.headers))
     found = next((each for each in _STATUS if isinstance(error, each[0])), None)
     if found is None:
         raise error
@@ -129,8 +132,9 @@ def refusal(error: AexlError) -> Reply:
     return Reply(status, _error(code, str(error)), headers)
 
 
-def _error(code: str, message: str) -> bytes:
-    return msgspec.json.encode({"error": {"message": message, "type": "aexl_error", "param": None, "code": code}})
+def _error(code: str, message: str, **more: object) -> bytes:
+    error = {"message": message, "type": "aexl_error", "param": None, "code": code, **more}
+    return msgspec.json.encode({"error": error})
 
 
 async def _send(send: ASGISend, reply: Reply) -> None:

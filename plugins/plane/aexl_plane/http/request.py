@@ -72,6 +72,7 @@ class Request:
         parts: What stands in the path in the place of the route's ``{names}``, decoded.
         query: Of the query string; a name that stands there twice has its last value.
         base: Scheme and host that signed URLs begin with.
+        target: Path and query string as they were sent.
     """
 
     def __init__(
@@ -82,12 +83,14 @@ class Request:
         headers: Mapping[str, str],
         base: str,
         receive: ASGIReceive,
+        target: str = "",
     ) -> None:
         self.method = method
         self.parts = parts
         self.query = query
         self.headers = headers
         self.base = base
+        self.target = target
         self._receive = receive
         self._caller: Caller | None = None
         self._workspace: Workspace | None = None
@@ -151,11 +154,7 @@ class Request:
         Raises:
             Invalid: If it is not what the record asks for; names the field.
         """
-        body = await self.read(JSON_BYTES)
-        try:
-            return msgspec.json.decode(body or b"{}", type=model)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Invalid(f"the body is not acceptable: {error}") from error
+        return decode_body(await self.read(JSON_BYTES), model)
 
     def number(self, name: str, usual: int, most: int) -> int:
         """Return a whole number of the query from 1 to ``most``.
@@ -169,6 +168,18 @@ class Request:
         if not (text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= most):
             raise Invalid(f"{name} must be a whole number from 1 to {most}, not {text[:20]!r}")
         return int(text)
+
+
+def decode_body(body: bytes, model: type[T]) -> T:
+    """Return a body of JSON as a record; no body at all is an empty object.
+
+    Raises:
+        Invalid: If it is not what the record asks for; names the field.
+    """
+    try:
+        return msgspec.json.decode(body or b"{}", type=model)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(f"the body is not acceptable: {error}") from error
 
 
 def json_reply(value: Any, status: int = 200) -> Reply:

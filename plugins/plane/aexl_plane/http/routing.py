@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -21,15 +21,19 @@ from aexl_plane.names import Right
 
 Handler = Callable[[Request], Awaitable[Reply | Stream]]
 
+ANY: Final = "ANY"
+"""The method of a route that answers all of them, as somebody's own handlers say."""
+
 _NAME: Final = re.compile(r"\{([a-z0-9]+)(\.\.\.)?\}")
 
 
 class Parameter(NamedTuple):
-    """A parameter of the query string: its JSON Schema, and what it is for."""
+    """A parameter of the query string, or a header: its JSON Schema, and what it is for."""
 
     name: str
     schema: Mapping[str, object]
     summary: str
+    place: Literal["query", "header"] = "query"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +50,11 @@ class Route:
         takes: The record that a JSON body must be; ``None`` where none is read.
         gives: The record that the answer is; ``None`` where it is no JSON.
         status: Of the answer, if all is well.
-        query: The parameters of the query string that are read.
+        statuses: Further ones, with the same record.
+        streams: The answer is an event stream where the query or ``Accept`` asks for one.
+        query: The parameters of the query string, and the headers, that are read.
+        kind: The media type of an answer that is no JSON.
+        failures: Statuses of refusals that it may answer with besides the usual ones.
     """
 
     method: str
@@ -57,11 +65,17 @@ class Route:
     takes: type[msgspec.Struct] | None = None
     gives: type[msgspec.Struct] | None = None
     status: int = 200
+    statuses: Sequence[int] = ()
+    streams: bool = False
     query: Sequence[Parameter] = ()
+    kind: str = ""
+    failures: Sequence[int] = ()
     pattern: re.Pattern[str] = field(init=False)
+    literal: int = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pattern", _compile(self.path))
+        object.__setattr__(self, "literal", len(_NAME.sub("", self.path)))
 
     @property
     def names(self) -> Sequence[str]:
@@ -78,11 +92,23 @@ def _compile(path: str) -> re.Pattern[str]:
     return re.compile("".join(pieces) + re.escape(path[at:]))
 
 
+def _reaches(path: str, depth: int) -> bool:
+    """Say whether a route's path can be one with so many slashes."""
+    slashes = path.count("/")
+    return slashes == depth or (slashes < depth and "...}" in path)
+
+
 class Routes:
-    """A table of routes; the first that fits is taken."""
+    """A table of routes; the first that fits is taken.
+
+    Where paths of several routes fit, those with the most text of their own count: what
+    ``x/{name}:do`` stands for is no name of ``x/{name}``.
+    """
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self.all = tuple(routes)
+        deepest = max((route.path.count("/") for route in self.all), default=0)
+        self._at = [tuple(each for each in self.all if _reaches(each.path, depth)) for depth in range(deepest + 2)]
 
     def find(self, method: str, path: str) -> tuple[Route, Mapping[str, str]]:
         """Return the route of a request, and what stands in its path.
@@ -95,15 +121,15 @@ class Routes:
             Invalid: If the path is not UTF-8.
         """
         wanted = "GET" if method == "HEAD" else method
-        methods: list[str] = []
-        for route in self.all:
-            found = route.pattern.fullmatch(path)
-            if found is not None:
-                if route.method == wanted:
-                    return route, {name: _decode(value) for name, value in found.groupdict().items()}
-                methods.append(route.method)
-        if methods:
-            raise method_not_allowed(methods)
+        near = self._at[min(path.count("/"), len(self._at) - 1)]  # most of the table has another number of segments
+        fits = [(route, found) for route in near if (found := route.pattern.fullmatch(path)) is not None]
+        nearest = max((route.literal for route, _ in fits if route.method != ANY), default=0)
+        fits = [(route, found) for route, found in fits if route.method == ANY or route.literal == nearest]
+        for route, found in fits:
+            if route.method in (wanted, ANY):
+                return route, {name: _decode(value) for name, value in found.groupdict().items()}
+        if fits:
+            raise method_not_allowed([route.method for route, _ in fits])
         raise Refused(f"there is nothing at {path[:300]}", code="not_found", status=404)
 
 

@@ -26,6 +26,7 @@ def add_connection(
     granted: Sequence[str],
     metadata: Mapping[str, Any],
     by: str,
+    integration: str = "",
 ) -> Connection:
     """Add an integration.
 
@@ -44,14 +45,15 @@ def add_connection(
         granted=tuple(sorted(set(granted))),
         metadata=metadata,
         created=time.time(),
+        integration=integration,
     )
     text = msgspec.json.encode(metadata).decode()
     connection.execute(
-        "INSERT INTO connections VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (made.id, project, provider, name, pack(made.allowed), pack(made.granted), text, made.created),
+        "INSERT INTO connections VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (made.id, project, provider, name, pack(made.allowed), pack(made.granted), text, made.created, integration),
     )
     data = {"project": project, "provider": provider, "granted": " ".join(made.granted), "by": by}
-    tell(connection, "integration_added", made.id, data)
+    tell(connection, "integration_added", made.id, {**data, "integration": integration})
     return made
 
 

@@ -14,7 +14,7 @@ from aexl_plane import tokens
 from aexl_plane.names import Right, check_email, check_label, new_id
 from aexl_plane.records import Caller, Tenant, TokenRecord, User
 from aexl_plane.storage.database import tell
-from aexl_plane.storage.rows import columns, fetch, fetch_one, pack
+from aexl_plane.storage.rows import columns, fetch, fetch_one, number, pack
 
 LONGEST_TTL: Final = 10 * 366 * 86_400.0
 """Seconds."""
@@ -73,6 +73,15 @@ def find_user(connection: apsw.Connection, tenant: str, name: str) -> User:
     if found is None:
         raise NotFound(f"there is no user {name[:80]}; 'aexl auth user list' shows them")
     return found
+
+
+def count_deciders(connection: apsw.Connection, project: str, asker: str) -> int:
+    """Return how many users of a project's tenant may decide on what somebody has asked for, beside them."""
+    query = (
+        "SELECT count(*) FROM users u JOIN workspaces w ON w.tenant = u.tenant JOIN projects p ON p.workspace = w.id "
+        "WHERE p.id = ? AND u.removed IS NULL AND u.id <> ? AND u.scopes LIKE '%\"admin\"%'"
+    )
+    return number(connection, query, (project, asker))
 
 
 def remove_user(connection: apsw.Connection, caller: Caller, name: str) -> User:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Final
 
 import apsw
 
@@ -54,20 +55,25 @@ def create_project(connection: apsw.Connection, workspace: Workspace, slug: str,
     return made
 
 
+_WORKSPACES: Final = (
+    f"SELECT {columns(Workspace)} FROM workspaces WHERE tenant = ? AND (? IS NULL OR id = ?) "
+    "AND (? IS NULL OR id = (SELECT workspace FROM projects WHERE id = ?))"
+)
+_PROJECTS: Final = f"SELECT {columns(Project)} FROM projects WHERE workspace = ? AND (? IS NULL OR id = ?)"
+
+
 def list_workspaces(connection: apsw.Connection, caller: Caller) -> Sequence[Workspace]:
     """Return the workspaces that a caller reaches, by slug."""
-    query = (
-        f"SELECT {columns(Workspace)} FROM workspaces WHERE tenant = ? AND (? IS NULL OR id = ?) "
-        "AND (? IS NULL OR id = (SELECT workspace FROM projects WHERE id = ?)) ORDER BY slug"
-    )
-    only, project = caller.workspace, caller.project
-    return fetch(connection, Workspace, query, (caller.tenant, only, only, project, project))
+    return fetch(connection, Workspace, f"{_WORKSPACES} ORDER BY slug", _reach(caller))
+
+
+def _reach(caller: Caller) -> tuple[str | None, ...]:
+    return caller.tenant, caller.workspace, caller.workspace, caller.project, caller.project
 
 
 def list_projects(connection: apsw.Connection, caller: Caller, workspace: Workspace) -> Sequence[Project]:
     """Return the projects of a workspace that a caller reaches, by slug."""
-    query = f"SELECT {columns(Project)} FROM projects WHERE workspace = ? AND (? IS NULL OR id = ?) ORDER BY slug"
-    return fetch(connection, Project, query, (workspace.id, caller.project, caller.project))
+    return fetch(connection, Project, f"{_PROJECTS} ORDER BY slug", (workspace.id, caller.project, caller.project))
 
 
 def find_workspace(connection: apsw.Connection, caller: Caller, name: str) -> Workspace:
@@ -76,7 +82,7 @@ def find_workspace(connection: apsw.Connection, caller: Caller, name: str) -> Wo
     Raises:
         NotFound: If the caller reaches none, whether or not somebody else has one.
     """
-    found = next((each for each in list_workspaces(connection, caller) if name in (each.id, each.slug)), None)
+    found = fetch_one(connection, Workspace, f"{_WORKSPACES} AND ? IN (id, slug)", (*_reach(caller), name))
     if found is None:
         raise NotFound(f"there is no workspace {name[:80]!r}; 'aexl workspace list' shows them")
     return found
@@ -88,7 +94,8 @@ def find_project(connection: apsw.Connection, caller: Caller, workspace: Workspa
     Raises:
         NotFound: As ``find_workspace``.
     """
-    found = next((each for each in list_projects(connection, caller, workspace) if name in (each.id, each.slug)), None)
+    values = (workspace.id, caller.project, caller.project, name)
+    found = fetch_one(connection, Project, f"{_PROJECTS} AND ? IN (id, slug)", values)
     if found is None:
         raise NotFound(f"there is no project {name[:80]!r} in {workspace.slug}; 'aexl project list' shows them")
     return found

@@ -14,6 +14,9 @@ Values = Sequence[str | int | float | None]
 _JSON: Final = frozenset({"scopes", "allowed", "granted", "metadata", "runtimes", "described"})
 """Columns that are kept as JSON."""
 
+_FLAGS: Final = frozenset({"approval"})
+"""Columns that are 0 or 1."""
+
 
 def fetch(connection: apsw.Connection, record: type[Record], query: str, values: Values = ()) -> list[Record]:
     """Return the rows of a query whose columns are the record's fields, in order."""
@@ -46,4 +49,6 @@ def pack(words: Sequence[str] | frozenset[str]) -> str:
 
 
 def _value(name: str, value: object) -> object:
+    if name in _FLAGS:
+        return bool(value)
     return msgspec.json.decode(value) if name in _JSON and isinstance(value, str) else value

@@ -68,28 +68,36 @@ CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, s
 _SECOND: Final = """
 CREATE TABLE environments (
     project TEXT NOT NULL REFERENCES projects, name TEXT NOT NULL, approval INTEGER NOT NULL, runtimes TEXT NOT NULL,
-    deployment TEXT, changed REAL NOT NULL, PRIMARY KEY (project, name)
+    deployment TEXT, canary TEXT, changed REAL NOT NULL, PRIMARY KEY (project, name)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE deployments (
     id TEXT PRIMARY KEY, project TEXT NOT NULL REFERENCES projects, environment TEXT NOT NULL, snapshot TEXT NOT NULL,
     runtime TEXT NOT NULL, described TEXT NOT NULL, weight INTEGER NOT NULL, status TEXT NOT NULL,
-    cause TEXT NOT NULL, follows TEXT, by TEXT NOT NULL, reason TEXT NOT NULL, created REAL NOT NULL,
-    decided REAL, decided_by TEXT
+    cause TEXT NOT NULL, follows TEXT, replaces TEXT, by TEXT NOT NULL, asker TEXT NOT NULL, reason TEXT NOT NULL,
+    created REAL NOT NULL, decided REAL, decided_by TEXT
 ) STRICT;
 CREATE INDEX deployments_by_place ON deployments (project, environment, created);
+CREATE INDEX deployments_waiting ON deployments (project, environment) WHERE status = 'waiting';
 CREATE TABLE executions (
     id TEXT PRIMARY KEY, project TEXT NOT NULL REFERENCES projects, environment TEXT, deployment TEXT,
     snapshot TEXT NOT NULL, runtime TEXT NOT NULL, action TEXT NOT NULL, kind TEXT NOT NULL, handler TEXT NOT NULL,
-    status TEXT NOT NULL, http_status INTEGER, code TEXT, replays TEXT, key TEXT, digest TEXT NOT NULL,
-    by TEXT NOT NULL, created REAL NOT NULL, started REAL, ended REAL
+    mode TEXT NOT NULL, status TEXT NOT NULL, http_status INTEGER, code TEXT, replays TEXT, key TEXT,
+    digest TEXT NOT NULL, agent TEXT, by TEXT NOT NULL, created REAL NOT NULL, started REAL, ended REAL
 ) STRICT;
 CREATE INDEX executions_by_project ON executions (project, created);
 CREATE UNIQUE INDEX executions_by_key ON executions (project, key) WHERE key IS NOT NULL;
 CREATE INDEX executions_running ON executions (status) WHERE ended IS NULL;
+CREATE INDEX executions_by_time ON executions (created);
 CREATE TABLE payloads (
-    execution TEXT PRIMARY KEY REFERENCES executions, request TEXT NOT NULL, answer TEXT, expires REAL NOT NULL
+    execution TEXT PRIMARY KEY REFERENCES executions, request TEXT, answer TEXT, expires REAL NOT NULL
 ) STRICT;
 CREATE INDEX payloads_by_end ON payloads (expires);
+ALTER TABLE connections ADD COLUMN integration TEXT NOT NULL DEFAULT '';
+CREATE TABLE actions (
+    connection TEXT NOT NULL, key TEXT NOT NULL, digest TEXT NOT NULL, answer TEXT, expires REAL NOT NULL,
+    PRIMARY KEY (connection, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX actions_by_end ON actions (expires);
 """
 
 MIGRATIONS: Final = (_FIRST, _SECOND)

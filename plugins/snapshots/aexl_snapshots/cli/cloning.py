@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import typer
 
@@ -12,7 +13,7 @@ from aexl_snapshots.cli.progress import Bar
 from aexl_snapshots.cli.reach import DEFAULT_REMOTE
 from aexl_snapshots.cli.root import app
 from aexl_snapshots.cli.surroundings import JSON, say
-from aexl_snapshots.cli.views import short
+from aexl_snapshots.cli.views import count_files, short
 from aexl_snapshots.disk.directory import disk_errors
 from aexl_snapshots.progress import Meter
 from aexl_snapshots.records import DEFAULT_HEAD
@@ -20,6 +21,9 @@ from aexl_snapshots.repository import Repository
 from aexl_snapshots.worktree.applying import populate
 from aexl_snapshots.worktree.fresh import unfinished_folder
 from aexl_snapshots.worktree.tree import WorkTree
+
+_AT_HAND: Final = 64 * 1024 * 1024
+"""Raw bytes of files that are kept from when they were checked until they are written."""
 
 
 @app.command(epilog="Examples: aexl snapshot clone /mnt/backup/app app  ·  aexl snapshot clone s3://bucket/app app")
@@ -41,7 +45,7 @@ def clone(
         head, files = _clone_into(session, folder_now, address, bar.meter)
     if as_json:
         return session.json({"url": address, "folder": str(target), "head": head, "files": files})
-    at = f"at {short(head)}, {files} files" if head else "which has no snapshot yet"
+    at = f"at {short(head)}, {count_files(files)}" if head else "which has no snapshot yet"
     return say(f"Cloned {address} into {folder}, {at}.")
 
 
@@ -49,6 +53,7 @@ def _clone_into(session: Session, folder: Path, url: str, meter: Meter) -> tuple
     from aexl_snapshots.cli import transfers
 
     repository = Repository.init(folder)
+    repository.packs.expect(_AT_HAND)
     fetched = transfers.receive(session, repository, DEFAULT_REMOTE, url, meter)
     repository.add_remote(DEFAULT_REMOTE, url)
     head = fetched.heads.get(DEFAULT_HEAD)

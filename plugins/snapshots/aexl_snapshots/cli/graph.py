@@ -28,7 +28,7 @@ class Graph:
     @property
     def margin(self) -> str:
         """What stands before the further lines of a snapshot."""
-        return " ".join("|" for _ in self._columns)
+        return " ".join("|" for _ in self._columns) or " "
 
 
 def _lead(at: int, width: int, fresh: int, joins: Sequence[int]) -> list[str]:

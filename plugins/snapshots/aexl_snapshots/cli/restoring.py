@@ -10,7 +10,7 @@ from aexl_snapshots.cli.progress import Bar
 from aexl_snapshots.cli.revisions import choose
 from aexl_snapshots.cli.root import app
 from aexl_snapshots.cli.surroundings import JSON, locate, open_tree, record_event, say
-from aexl_snapshots.cli.views import short
+from aexl_snapshots.cli.views import count_files, short
 from aexl_snapshots.worktree.applying import restore as restore_files
 
 
@@ -50,4 +50,4 @@ def restore(
     if as_json:
         return session.json({"from": found, "written": done.written, "removed": done.removed})
     at = f" from {short(found)}" if found else ""
-    return say(f"Restored{at}: {len(done.written)} files written, {len(done.removed)} removed.")
+    return say(f"Restored{at}: {count_files(len(done.written))} written, {len(done.removed)} removed.")

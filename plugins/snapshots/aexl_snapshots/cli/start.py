@@ -10,6 +10,7 @@ from aexl.api import Session
 from aexl_snapshots.cli.progress import Bar
 from aexl_snapshots.cli.root import app
 from aexl_snapshots.cli.surroundings import JSON, say
+from aexl_snapshots.cli.views import count_files
 from aexl_snapshots.exchange.aiel import FOLDER as AIEL
 from aexl_snapshots.exchange.aiel import AielProject, read_aiel
 from aexl_snapshots.exchange.origin import write_origin
@@ -55,7 +56,7 @@ def init(
     if project is not None:
         for name, value in project.origin.items():
             say(f"{name}: {value}")
-        say(f"Took over {staged} files from {AIEL}/ and staged them; {AIEL}/ itself was not changed.")
+        say(f"Took over {count_files(staged)} from {AIEL}/ and staged them; {AIEL}/ itself was not changed.")
     return say("Next: aexl snapshot add . && aexl snapshot commit -m 'first'")
 
 

@@ -39,6 +39,11 @@ def show_time(milliseconds: int) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def count_files(count: int) -> str:
+    """Return how many files, in words."""
+    return "1 file" if count == 1 else f"{count} files"
+
+
 def change_line(change: FileChange) -> str:
     """Return a change as one line."""
     letter, colour = _WORDS[change.kind]

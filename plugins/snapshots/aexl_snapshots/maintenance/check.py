@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -10,10 +9,9 @@ from aexl.api import BlobStore, ObjectId
 from aexl.errors import AexlError, Invalid, NotFound, Unavailable
 from aexl_snapshots.layout import FORMAT_NAME, check_format
 from aexl_snapshots.loops import each_parallel, in_thread
+from aexl_snapshots.maintenance.data import read_packs
 from aexl_snapshots.maintenance.marks import read_marks
 from aexl_snapshots.maintenance.walk import Reached, walk
-from aexl_snapshots.objects import pack
-from aexl_snapshots.objects.examination import Examined, examine
 from aexl_snapshots.packs import pack_id, pack_name
 from aexl_snapshots.progress import Meter, unwatched
 from aexl_snapshots.records import KINDS, Record
@@ -183,24 +181,14 @@ class _Check:
     async def _check_data(self, subset: tuple[int, int]) -> set[ObjectId]:
         number, of = subset
         chosen = sorted(id for id in self._objects.packs if int(id[:8], 16) % of == number - 1)
-        self._meter.begin("checking", sum(self._objects.packs[id][1] for id in chosen))
         damaged: set[ObjectId] = set()
         in_parts: set[ObjectId] = set()
-
-        async def read(id: ObjectId) -> None:
-            rows, size = self._objects.packs[id]
-            try:
-                data = await self._store.get(pack_name(id))
-            except NotFound as error:
-                self._note(pack_name(id), str(error))
-                return
-            seen = await in_thread(self._compare, id, rows, size, data)
-            damaged.update(each for each, _ in seen.problems)
-            in_parts.update({pack.object_of(row) for row in rows if row.kind == pack.PARTS} - seen.proven)
-            self._read += len(data)
-            self._meter.add(size)
-
-        await each_parallel(chosen, read, _PARALLEL)
+        for seen in await read_packs(self._objects, chosen, self._meter):
+            for name, problem in seen.problems:
+                self._note(name, problem)
+            damaged.update(map(ObjectId, seen.damaged))
+            in_parts.update(map(ObjectId, seen.unproven))
+            self._read += seen.read
         for id in sorted(in_parts - damaged):
             try:
                 await self._objects.check_parts(id)
@@ -208,15 +196,6 @@ class _Check:
                 damaged.add(id)
                 self._note(id, str(error))
         return damaged
-
-    def _compare(self, id: ObjectId, rows: Sequence[pack.Row], size: int, data: bytes) -> Examined:
-        what = f"pack {id} at {self._where}"
-        seen = examine(data, rows, what)
-        for each, error in seen.problems:
-            self._note(each, str(error))
-        if len(data) != size or (not seen.problems and hashlib.sha256(data).hexdigest() != id):
-            self._note(pack_name(id), f"{what} is damaged outside its objects, or has another length")
-        return seen
 
     async def _name_snapshots(self, reached: Reached, damaged: set[ObjectId]) -> None:
         """Say which snapshots need the objects that are damaged."""

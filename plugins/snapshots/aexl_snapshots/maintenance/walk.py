@@ -112,6 +112,10 @@ async def _walk_manifest(
     reached.manifests.add(manifest)
     for entry in await _try(_read_manifest(objects, manifest, reached), found, manifest, snapshot) or ():
         reached.files.add(entry.id)
+        place = objects.find(entry.id)
+        if place is not None and place[1].kind == pack.WHOLE and place[1].size == entry.size:  # as nearly all are
+            reached.objects.add(entry.id)
+            continue
         await _try(_reach_file(objects, entry, reached), found, entry.id, snapshot)
 
 

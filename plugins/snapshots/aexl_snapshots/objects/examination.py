@@ -7,7 +7,7 @@ same pack: they are opened once for both.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from aexl.api import ObjectId
@@ -36,20 +36,26 @@ class Examined(NamedTuple):
             raise self.problems[0][1]
 
 
-def examine(data: bytes, rows: Sequence[pack.Row], what: str) -> Examined:
+Keep = Callable[[bytes, bytes], None]
+"""Told the id and bytes of each whole object, or part of one, that is sound."""
+
+
+def examine(data: bytes, rows: Sequence[pack.Row], what: str, keep: Keep | None = None) -> Examined:
     """Check the objects of a pack.
 
     Args:
         what: Where it is from, for the errors.
+        keep: For who needs the objects next.
     """
-    return _Examination(data, rows, what).run()
+    return _Examination(data, rows, what, keep).run()
 
 
 class _Examination:
-    def __init__(self, data: bytes, rows: Sequence[pack.Row], what: str) -> None:
+    def __init__(self, data: bytes, rows: Sequence[pack.Row], what: str, keep: Keep | None) -> None:
         self._view = memoryview(data)
         self._rows = {row.id: row for row in rows}
         self._what = what
+        self._keep = keep
         self._opened: set[bytes] = set()
         self._seen = Examined(set(), [])
 
@@ -65,10 +71,13 @@ class _Examination:
     def _open(self, row: pack.Row) -> bytes | list[pack.Part] | None:
         self._opened.add(row.id)
         try:
-            return pack.open_frame(row, self._view[row.offset : row.offset + row.stored], self._what)
+            data = pack.open_frame(row, self._view[row.offset : row.offset + row.stored], self._what)
         except Invalid as error:
             self._seen.problems.append((pack.object_of(row), error))
             return None
+        if self._keep is not None and isinstance(data, bytes):
+            self._keep(row.id, data)
+        return data
 
     def _join(self, row: pack.Row, parts: Sequence[pack.Part]) -> None:
         """Put the parts together, if all are here and sound; what is not says so itself."""

@@ -34,7 +34,9 @@ _LARGEST_CUT: Final = 32 * 1024
 
 Mode = Literal["file", "exec"]
 
-_LINE: Final = re.compile(rb"(file|exec) ([0-9a-f]{64}) (0|[1-9][0-9]{0,12}) ([^\n]+)\n")
+_LINE: Final = re.compile(r"(file|exec) ([0-9a-f]{64}) (0|[1-9][0-9]{0,12}) ([^\n]+)\n")
+_FIXED: Final = len("file   \n") + 64
+"""Characters of a line beside those of its size and path."""
 
 
 class Entry(NamedTuple):
@@ -114,15 +116,7 @@ class Manifest:
         _check_size(len(data))
         if not data.startswith(HEADER):
             raise Invalid(f"a manifest begins with {HEADER.decode().strip()!r}, not {data[: len(HEADER)]!r}")
-        entries: list[Entry] = []
-        at = len(HEADER)
-        while at < len(data):
-            line = _LINE.match(data, at)
-            if line is None:
-                shown = data[at : at + 200].split(b"\n")[0]
-                raise Invalid(f"line {len(entries) + 2} of the manifest is not `mode id size path`: {shown!r}")
-            entries.append(_read_line(line))
-            at = line.end()
+        entries = _read_lines(data)
         check_order(entries)
         return cls(entries)
 
@@ -136,13 +130,20 @@ def _check_size(size: int) -> None:
         raise Invalid(f"a manifest may have {MAX_BYTES} bytes, not {size}")
 
 
-def _read_line(line: re.Match[bytes]) -> Entry:
-    mode, id, size, path = line.groups()
+def _read_lines(data: bytes) -> list[Entry]:
+    """Read all lines at once; which one is at fault is looked for only where one is."""
     try:
-        text = path.decode()
+        text = data.decode()
     except UnicodeDecodeError as error:
-        raise Invalid(f"the path {path!r} in the manifest is not UTF-8") from error
-    return Entry(text, cast("Mode", mode.decode()), int(size), ObjectId(id.decode()))
+        line = data[data.rfind(b"\n", 0, error.start) + 1 :][:4200].split(b"\n")[0]
+        raise Invalid(f"the line {line!r} of the manifest is not UTF-8") from error
+    if not text.endswith("\n"):
+        raise Invalid(f"the last line of the manifest is cut off: {text.rpartition(chr(10))[2][:200]!r}")
+    lines = cast("list[tuple[Mode, str, str, str]]", _LINE.findall(text, len(HEADER)))
+    if sum(_FIXED + len(size) + len(path) for _, _, size, path in lines) != len(text) - len(HEADER):
+        number, wrong = next(each for each in enumerate(text.split("\n")[1:], 2) if not _LINE.fullmatch(each[1] + "\n"))
+        raise Invalid(f"line {number} of the manifest is not `mode id size path`: {wrong[:200]!r}")
+    return [Entry(path, mode, int(size), ObjectId(id)) for mode, id, size, path in lines]
 
 
 def check_order(entries: Sequence[Entry]) -> None:
@@ -151,12 +152,11 @@ def check_order(entries: Sequence[Entry]) -> None:
     Raises:
         Invalid: If two are in another order; names the second.
     """
-    last = b""
+    last = ""
     for entry in entries:
-        key = entry.path.encode()
-        if key <= last:
+        if entry.path <= last:  # characters are in the order of their UTF-8 bytes
             raise Invalid(f"{printable(entry.path)} stands twice in the manifest, or out of order")
-        last = key
+        last = entry.path
 
 
 def check_entries(entries: Sequence[Entry]) -> None:

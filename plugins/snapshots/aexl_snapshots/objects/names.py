@@ -25,8 +25,11 @@ _CONTROL_FOLDERS: Final = frozenset({".git", ".aexl"})
 _SHORT: Final = re.compile(r"(?:git|aexl|gi[0-9a-f]{4}|ae[0-9a-f]{4})~[0-9]+", re.ASCII)
 """How NTFS abbreviates them: ``GIT~1``, and with a hash in it when that is taken."""
 
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_\-+@=,()\[\]{}#%^!$&';][A-Za-z0-9_.\-+@=,()\[\]{}#%^!$&'; ]*", re.ASCII)
+_PLAIN_NAME: Final = r"[A-Za-z0-9_\-+@=,()\[\]{}#%^!$&';][A-Za-z0-9_.\-+@=,()\[\]{}#%^!$&'; ]*"
+_PLAIN: Final = re.compile(_PLAIN_NAME, re.ASCII)
 """Names that need no further look, except at the abbreviations, which have a tilde."""
+
+_PLAIN_PATH: Final = re.compile(f"{_PLAIN_NAME}(?:/{_PLAIN_NAME})*", re.ASCII)
 
 
 @lru_cache(maxsize=65536)
@@ -71,16 +74,20 @@ def _is_control(name: str) -> bool:
     return folded in _CONTROL_FOLDERS or _SHORT.fullmatch(folded) is not None
 
 
-@lru_cache(maxsize=65536)
 def fold_name(name: str) -> str:
     """Return what two names or paths share that differ in case or normalisation only (Unicode D145)."""
-    if name.isascii():
-        return name.lower()
+    return name.lower() if name.isascii() else _fold(name)
+
+
+@lru_cache(maxsize=65536)
+def _fold(name: str) -> str:
     return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())
 
 
 def explain_path(path: str) -> str | None:
     """Return why a path cannot be kept, as the end of a sentence; ``None`` if it can."""
+    if len(path) <= MAX_NAME and _PLAIN_PATH.fullmatch(path):
+        return None  # neither are its names too long, nor can it be too deep
     names = path.split("/")
     if len(names) > MAX_DEPTH:
         return f"is more than {MAX_DEPTH} folders deep"

@@ -8,6 +8,7 @@ signed for.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -141,7 +142,9 @@ class BucketStore:
                     mode = self._mode(version)
                     put = obstore.put(self._store, name, data, mode=mode, use_multipart=False)
                     return self._version(name, put[self._condition])
-                except (AlreadyExistsError, PreconditionError, FileNotFoundError):
+                except (AlreadyExistsError, PreconditionError, FileNotFoundError) as error:
+                    if version is None and isinstance(error, FileNotFoundError):  # nothing else can be missing
+                        raise NotFound(f"{self._where}: there is no such bucket; make it first") from error
                     if self._look(name) != version:
                         return None
                 time.sleep(_PAUSE * (attempt + 1))  # in a thread of its own
@@ -189,6 +192,12 @@ def _first_line(error: BaseException) -> str:
     return str(error).split("\n")[0][:500]
 
 
+def _environment_endpoint(scheme: str) -> str:
+    """Return where the environment says that the server is, as Amazon's own tools read it; obstore asks there."""
+    names = ("AWS_ENDPOINT", "AWS_ENDPOINT_URL") if scheme == "s3" else ()
+    return next((os.environ[name] for name in names if os.environ.get(name)), "")
+
+
 def make_bucket(url: str) -> BucketStore:
     """Return the store of a URL; nothing is asked of the server yet.
 
@@ -208,7 +217,7 @@ def make_bucket(url: str) -> BucketStore:
         raise Invalid(
             f"{url!r}: write {parts.scheme}://BUCKET/PREFIX; for another server with ?endpoint=URL, and for s3 &region=NAME"
         )
-    endpoint = options.get("endpoint", "")
+    endpoint = options.get("endpoint") or _environment_endpoint(parts.scheme)
     client: ClientConfig = {"timeout": "300s", "connect_timeout": "10s", "allow_http": endpoint.startswith("http://")}
     config = {known[key]: value for key, value in options.items()}
     plain = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))

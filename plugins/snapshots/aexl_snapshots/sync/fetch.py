@@ -184,7 +184,7 @@ class _Fetch:
         what = f"pack {id} at {self._where}"
         with disk_errors(path):
             data = os.pread(descriptor, size + 1, 0)
-            seen = examine(data, rows, what)
+            seen = examine(data, rows, what, self._repository.packs.hand_over)
             seen.refuse()
             if hashlib.sha256(data).hexdigest() != id:
                 raise Invalid(f"{what} is damaged outside its objects, or cut off")

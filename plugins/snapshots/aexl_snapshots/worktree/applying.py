@@ -89,7 +89,8 @@ def restore(
         saved = select(head, places)
         if force:
             saved |= select(before, places)
-        plan = _carry_out(tree, index, saved, target, force=force, meter=meter or unwatched())
+        advice = "`aexl snapshot commit` keeps it, and --force gives it up"
+        plan = _carry_out(tree, index, saved, target, force=force, meter=meter or unwatched(), advice=advice)
         return Restored(sorted(entry.path for entry in plan.write), sorted(plan.remove))
 
 
@@ -118,12 +119,13 @@ def _carry_out(
     force: bool,
     meter: Meter,
     blocked: list[Blocked] | None = None,
+    advice: str = "",
 ) -> RestorePlan:
     with Folders(tree.root) as folders:
         kept = partial(find_kept, tree.repository)
         plan = plan_restore(folders, saved, target, tree.reader(), force=force, is_kept=kept)
         plan.blocked += blocked or []
-        plan.refuse_if_blocked()
+        plan.refuse_if_blocked(advice)
         meter.begin("restoring", sum(entry.size for entry in plan.write))
         carry_out(folders, plan, read_contents(tree.repository), done=stage_into(index, meter))
     for path in saved:

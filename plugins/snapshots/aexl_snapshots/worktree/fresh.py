@@ -11,18 +11,23 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from aexl_snapshots.ahead import work_ahead
 from aexl_snapshots.objects.manifest import Entry
-from aexl_snapshots.progress import Meter
+from aexl_snapshots.progress import Meter, unwatched
+from aexl_snapshots.twofold import in_two
 from aexl_snapshots.worktree.folders import Folders, explain
 from aexl_snapshots.worktree.reading import SMALL
 from aexl_snapshots.worktree.restore import Contents
 from aexl_snapshots.worktree.steady import Signature, is_recent
+
+_MANY: Final = 1000
+"""Small files; a second process is worth its start from here on."""
 
 _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -52,25 +57,39 @@ def write_fresh(
         Unavailable: If a file cannot be written, or a stored one is damaged.
     """
     meter.begin("restoring", sum(entry.size for entry in tree.values()))
-    made: list[tuple[Entry, Signature]] = []
-    with closing(_write_all(root, [tree[path] for path in sorted(tree)], contents)) as written:
-        for each in written:
-            made.append(each)
-            meter.add(each[0].size)
+    entries = [tree[path] for path in sorted(tree)]
+    small = [entry for entry in entries if entry.size <= SMALL]
+    large = [entry for entry in entries if entry.size > SMALL]
+    made = [*zip(small, _write_small(root, small, contents, meter), strict=True)]  # before there are threads
+    made += zip(large, _write_large(root, large, contents, meter), strict=True)
     return [(entry, None if is_recent(signature) else signature) for entry, signature in made]
 
 
-def _write_all(
-    root: Path, entries: Sequence[Entry], contents: Contents
-) -> Generator[tuple[Entry, Signature], None, None]:
-    def write_alone(entry: Entry) -> tuple[Entry, Signature]:
-        with Folders(root) as own:
-            return entry, _write(own, entry, contents)
+def _write_small(root: Path, entries: Sequence[Entry], contents: Contents, meter: Meter) -> list[Signature]:
+    def write(meter: Meter, part: Sequence[Entry]) -> list[Signature]:
+        made = []
+        with Folders(root) as folders:
+            for entry in part:
+                made.append(_write(folders, entry, contents))
+                meter.add(entry.size)
+        return made
 
-    large = [entry for entry in entries if entry.size > SMALL]
-    with Folders(root) as folders, closing(work_ahead(write_alone, large)) as ahead:
-        for entry in entries:
-            yield next(ahead) if entry.size > SMALL else (entry, _write(folders, entry, contents))
+    if len(entries) < _MANY:
+        return write(meter, entries)
+    first, *others = in_two(entries, partial(write, meter), partial(write, unwatched()), list[Signature])
+    meter.add(sum(entry.size for entry in entries[len(first) :]))
+    return [*first, *(signature for other in others for signature in other)]
+
+
+def _write_large(root: Path, entries: Sequence[Entry], contents: Contents, meter: Meter) -> Iterator[Signature]:
+    def write(entry: Entry) -> Signature:
+        with Folders(root) as own:
+            return _write(own, entry, contents)
+
+    with closing(work_ahead(write, entries)) as ahead:
+        for entry, signature in zip(entries, ahead, strict=True):
+            yield signature
+            meter.add(entry.size)
 
 
 def _write(folders: Folders, entry: Entry, contents: Contents) -> Signature:

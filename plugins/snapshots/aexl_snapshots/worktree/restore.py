@@ -58,8 +58,11 @@ class RestorePlan:
     blocked: list[Blocked] = field(default_factory=list)
     same: int = 0
 
-    def refuse_if_blocked(self) -> None:
+    def refuse_if_blocked(self, advice: str = "") -> None:
         """Refuse the whole plan where something would be lost.
+
+        Args:
+            advice: What a person can do.
 
         Raises:
             Conflict: Names what.
@@ -68,6 +71,7 @@ class RestorePlan:
             lines = [f"  {path}: {reason}" for path, reason in self.blocked[:SHOWN]]
             if len(self.blocked) > SHOWN:
                 lines.append(f"  and {len(self.blocked) - SHOWN} more")
+            lines += [advice] if advice else []
             raise Conflict("nothing was changed, because this would be lost:\n" + "\n".join(lines))
 
 

@@ -1,0 +1,1 @@
+"""Snapshots that environments are pointed at: validated, approved, promoted, rolled back."""

@@ -1,0 +1,1 @@
+"""Runs of projects' handlers: recorded before they begin, answered, replayed."""

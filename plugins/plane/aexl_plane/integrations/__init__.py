@@ -1,0 +1,1 @@
+"""Integrations: what projects may do elsewhere, governed, with credentials that stay on the server."""
