@@ -32,6 +32,11 @@ class Named(Protocol):
 class Config(Protocol):
     """A checked configuration, one immutable generation of it."""
 
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Environment variables that hold secrets, by the sections that say so (``ConfigSection.variable``)."""
+        ...
+
     def section(self, model: type[T]) -> T:
         """Return a declared section (for a keyed one, declare and use ``mapping``)."""
         ...

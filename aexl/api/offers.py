@@ -84,6 +84,8 @@ class ConfigSection:
         open: Keys that the model does not have are kept for others (``[providers.<name>]``
             belongs to the provider types); the model needs a field ``options: dict[str, object]``.
         restart: Its values count from the next start of the server; a reload does not change what runs.
+        variable: In a keyed section: the key whose value is the name of an environment variable that holds a
+            secret. Programs under ``aexl run`` do not get that variable.
     """
 
     table: str
@@ -92,6 +94,7 @@ class ConfigSection:
     project: bool = False
     open: bool = False
     restart: bool = False
+    variable: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

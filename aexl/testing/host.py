@@ -22,9 +22,16 @@ class FakeConfig:
     Args:
         sections: Instances of section models.
         mappings: Entries of keyed sections, by their model.
+        secrets: Environment variables that hold secrets.
     """
 
-    def __init__(self, *sections: object, mappings: Mapping[type[object], Mapping[str, object]] | None = None) -> None:
+    def __init__(
+        self,
+        *sections: object,
+        mappings: Mapping[type[object], Mapping[str, object]] | None = None,
+        secrets: frozenset[str] = frozenset(),
+    ) -> None:
+        self.secrets = secrets
         self._sections = {type(section): section for section in sections}
         self._mappings = dict(mappings or {})
 

@@ -16,7 +16,6 @@ import typer
 from aexl.api import ProcessSpec, Session, parse_usd
 from aexl.api.governed import Access, govern
 from aexl.core.cli.run_grant import Grant, close_grant, open_grant
-from aexl.core.config.own import ProviderSection
 from aexl.errors import AexlError, Invalid, NotFound, Unavailable
 
 app = typer.Typer()
@@ -65,8 +64,8 @@ def run(
     grant = session.run(functools.partial(open_grant, agent=agent, budget=amount, labels=labels))
     try:
         access = Access(url=url, token=grant.token, run=grant.run)
-        private = _key_variables(session)
-        argv, env = govern(command, os.environ, access, private=private, keep=keep_env or (), adapt=adapt)
+        secrets = session.config.secrets
+        argv, env = govern(command, os.environ, access, private=secrets, keep=keep_env or (), adapt=adapt)
         status = _run(argv, env, grace)
     finally:
         _close(session, grant, agent, quiet=quiet)
@@ -119,11 +118,3 @@ def _cannot_run(program: str) -> tuple[int, str] | None:
         return None
     place = shutil.which(program, mode=os.F_OK)
     return (NOT_FOUND, "there is no such program") if place is None else (NOT_EXECUTABLE, f"{place} is not executable")
-
-
-def _key_variables(session: Session) -> frozenset[str]:
-    """Return the variables in which the configuration's providers have their keys."""
-    providers = session.config.mapping(ProviderSection).values()
-    return frozenset(
-        str(provider.options["api_key_env"]) for provider in providers if "api_key_env" in provider.options
-    )

@@ -44,6 +44,7 @@ class LoadedConfig:
     Attributes:
         digest: SHA-256 of the merged values in canonical JSON, hexadecimal.
         values: The merged values, as ``aexl config list`` shows them.
+        secrets: See ``aexl.api.Config``.
     """
 
     def __init__(
@@ -52,11 +53,13 @@ class LoadedConfig:
         mappings: Mapping[type[object], Mapping[str, object]],
         values: Mapping[str, object],
         layers: Sequence[Layer] = (),
+        secrets: frozenset[str] = frozenset(),
     ) -> None:
         self._sections = dict(sections)
         self._mappings = dict(mappings)
         self._layers = layers
         self.values = values
+        self.secrets = secrets
         canonical = msgspec.json.encode(values, order="sorted", enc_hook=str)
         self.digest = hashlib.sha256(canonical).hexdigest()
 
@@ -242,4 +245,10 @@ def _build(sections: Sequence[ConfigSection], values: Mapping[str, object], chec
         }
     if check.problems:
         raise ConfigError(check.problems)
-    return LoadedConfig(instances, mappings, values, check.layers)
+    return LoadedConfig(instances, mappings, values, check.layers, _secret_variables(sections, values))
+
+
+def _secret_variables(sections: Sequence[ConfigSection], values: Mapping[str, object]) -> frozenset[str]:
+    tables = [(section.variable, values.get(section.table)) for section in sections if section.variable]
+    entries = [(key, entry) for key, table in tables if isinstance(table, Mapping) for entry in table.values()]
+    return frozenset(str(entry[key]) for key, entry in entries if isinstance(entry, Mapping) and key in entry)

@@ -64,5 +64,5 @@ OWN_SECTIONS: tuple[ConfigSection, ...] = (
     ConfigSection(table="plugins", model=PluginsSection, restart=True),
     ConfigSection(table="serve", model=ServeSection, restart=True),
     ConfigSection(table="calls", model=CallOptions),
-    ConfigSection(table="providers", model=ProviderSection, keyed=True, open=True),
+    ConfigSection(table="providers", model=ProviderSection, keyed=True, open=True, variable="api_key_env"),
 )

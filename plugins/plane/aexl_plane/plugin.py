@@ -56,7 +56,7 @@ class PlanePlugin(Plugin):
         # not for a project's file, which comes with a clone: it names where tokens are sent
         return [
             ConfigSection(table=TABLE, model=PlaneOptions),
-            ConfigSection(table=INTEGRATIONS, model=IntegrationSection, keyed=True, open=True),
+            ConfigSection(table=INTEGRATIONS, model=IntegrationSection, keyed=True, open=True, variable="credential"),
         ]
 
     @hookimpl

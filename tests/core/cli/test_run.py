@@ -15,7 +15,6 @@ import pytest
 from aexl.api import Accounts, Execution, Executions
 from aexl.core.cli import run as command
 from aexl.core.cli import run_grant
-from aexl.core.config.own import ProviderSection
 from aexl.errors import Conflict
 from aexl.testing.accounts import FakeAccounts
 from aexl.testing.host import FakeConfig, FakeHost
@@ -99,8 +98,7 @@ def test_the_machines_provider_keys_are_gone(session, monkeypatch):
     ]  # fmt: skip
     for name in [*keys, "GITHUB_TOKEN", "OUR_GATEWAY_KEY"]:
         monkeypatch.setenv(name, "sk-machine")
-    section = ProviderSection(type="openai", options={"api_key_env": "OUR_GATEWAY_KEY"})
-    session.host.current = FakeConfig(mappings={ProviderSection: {"ours": section}})
+    session.host.current = FakeConfig(secrets=frozenset({"OUR_GATEWAY_KEY"}))
 
     _, env = dumped(session)
     assert [name for name, value in env.items() if value == "sk-machine"] == ["GITHUB_TOKEN"]

@@ -34,7 +34,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 SECTIONS = [
     ConfigSection(table="shop", model=Shop),
     ConfigSection(table="local", model=Inner, project=True),
-    ConfigSection(table="items", model=Item, keyed=True, open=True),
+    ConfigSection(table="items", model=Item, keyed=True, open=True, variable="key_env"),
 ]
 
 
@@ -65,6 +65,12 @@ def test_the_strongest_source_wins_value_by_value(home, tmp_path):
     )
 
     assert config.section(Shop) == Shop(port=4, name="variable", rate=2.0, inner=Inner(size=3))
+
+
+def test_variables_that_hold_secrets_are_those_that_a_section_says(home):
+    config = load(home, "[items.a]\nprice = '1'\nkey_env = 'A_KEY'\n[items.b]\nprice = '2'\n[shop]\nname = 'key_env'\n")
+
+    assert config.secrets == {"A_KEY"}
 
 
 def test_unknown_keys_have_a_line_and_a_suggestion(home):

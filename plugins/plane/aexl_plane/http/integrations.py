@@ -8,10 +8,7 @@ import apsw
 import msgspec
 
 from aexl.errors import Invalid
-from aexl_plane.http.manage import API, PROJECT_API
-from aexl_plane.http.request import Reply, Request, json_reply
-from aexl_plane.http.routing import Parameter, Route
-from aexl_plane.http.shapes import (
+from aexl_plane.http.integration_shapes import (
     ActionDone,
     ActionParams,
     Checked,
@@ -25,6 +22,9 @@ from aexl_plane.http.shapes import (
     action_done,
     connection_shape,
 )
+from aexl_plane.http.manage import API, PROJECT_API
+from aexl_plane.http.request import Reply, Request, json_reply
+from aexl_plane.http.routing import Parameter, Route
 from aexl_plane.integrations.recording import check_key
 from aexl_plane.integrations.service import IntegrationService
 from aexl_plane.records import Connection

@@ -9,9 +9,7 @@ import apsw
 import msgspec
 
 from aexl.errors import Invalid
-from aexl_plane.http.request import Reply, Request, json_reply
-from aexl_plane.http.routing import Route
-from aexl_plane.http.shapes import (
+from aexl_plane.http.place_shapes import (
     MadeToken,
     MadeUser,
     NewPlace,
@@ -31,6 +29,8 @@ from aexl_plane.http.shapes import (
     token_fields,
     user_shape,
 )
+from aexl_plane.http.request import Reply, Request, json_reply
+from aexl_plane.http.routing import Route
 from aexl_plane.names import check_rights, within
 from aexl_plane.records import TokenRecord, User
 from aexl_plane.storage import people, places

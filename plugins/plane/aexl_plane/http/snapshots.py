@@ -7,10 +7,7 @@ from typing import Final
 
 from aexl.errors import NotFound
 from aexl_plane.files import ProjectFiles
-from aexl_plane.http.manage import PROJECT_API
-from aexl_plane.http.request import Reply, Request, json_reply
-from aexl_plane.http.routing import Parameter, Route
-from aexl_plane.http.shapes import (
+from aexl_plane.http.file_shapes import (
     FileList,
     Restored,
     SnapshotDiff,
@@ -20,6 +17,9 @@ from aexl_plane.http.shapes import (
     SnapshotShape,
     file_shape,
 )
+from aexl_plane.http.manage import PROJECT_API
+from aexl_plane.http.request import Reply, Request, json_reply
+from aexl_plane.http.routing import Parameter, Route
 from aexl_plane.http.wire_files import FileRoutes
 from aexl_plane.stamps import stamp
 

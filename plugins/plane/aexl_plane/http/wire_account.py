@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import apsw
 
+from aexl_plane.http.place_shapes import Account, NamedPlace, NamedWorkspace, account, named_place
 from aexl_plane.http.request import Reply, Request, json_reply
 from aexl_plane.http.routing import Route
-from aexl_plane.http.shapes import Account, NamedPlace, NamedWorkspace, account, named_place
 from aexl_plane.names import RIGHTS
 from aexl_plane.records import Caller, Workspace
 from aexl_plane.storage import places

@@ -11,10 +11,10 @@ from typing import Any
 
 from aexl.api import format_usd
 from aexl.errors import CallError
+from aexl_plane.http.integration_shapes import ActionParams, connection_shape
 from aexl_plane.http.integrations import find_connection
 from aexl_plane.http.request import Reply, Request, json_reply
 from aexl_plane.http.routing import Route
-from aexl_plane.http.shapes import ActionParams, connection_shape
 from aexl_plane.http.wire_files import PROJECT
 from aexl_plane.integrations.recording import check_key
 from aexl_plane.integrations.service import IntegrationService
