@@ -4,23 +4,23 @@ Runs are runs of the installed command, in a scratch home, in a project of some 
 ``stub``, which answers at once. A step is what a journal, two snapshots of the files and their comparison cost on top,
 and with a server a token of its own; it is the difference between many steps and one.
 
-The last full run, two cores, on a disk, with a load of ten from other work on both of them:
+The last full run, two cores, on a disk, with a load of two from other work:
 
     ======================  ======  ===============
     run                     s       ms for one more
     ======================  ======  ===============
-    start to first step     0.87
-    200 steps               3.43    11.6
-    200 lines of shell      6.90    29.0
-    50 branches that read   1.41     5.7
-    50 branches that write  22.8    443
-    200 steps, governed     7.24    30.4
+    start to first step     0.64
+    200 steps               2.24    7.3
+    200 lines of shell      3.70    14.7
+    50 branches that read   0.72    -
+    50 branches that write  7.57    139
+    200 steps, governed     2.84    12.0
     ======================  ======  ===============
 
-So busy a machine decides most of it, and says little of the floor and the goal. Processor time is steadier, of the
-command alone: 4.7 ms for a step, 12.7 for a line of shell, 6.6 for a governed step, 30 for a branch that writes.
-Half of what a branch costs is its copy of the 300 files, of that most in creating them. A governed step asks the server
-three times: for a token, for its end, and for what was booked.
+With a load of ten it was 11.6, 29.0 and 30.4 ms for a step, a line of shell and a governed step. Processor time is
+steadier, of the command alone: 4.7 ms for a step, 12.7 for a line of shell, 6.6 for a governed step, 30 for a branch
+that writes, of which two fifths are its copy of the 300 files, most of that in creating them. A governed step asks the
+server three times: for a token, for its end, and for what was booked.
 
     python benchmarks/pipelines.py            a minute
     python benchmarks/pipelines.py --quick    a tenth of it, to see that it runs
