@@ -17,9 +17,20 @@ The last full run, two cores, in memory (tmpfs), both cores shared with other wo
     check                  0.80 / 0.51  (1.55)             3.08 / 3.92  (0.78)
     ====================  ==============================  ==============================
 
-Clone and check of 10,000 files are close, and a neighbour on the machine decides: in
-five further runs, one of them on a disk, the ratios were 0.74 to 1.14 and 0.72 to 1.19
-(medians 0.89 and 0.87).
+Clone and check of 10,000 files were measured again when half of their work had gone to
+a second process, each command in turn with git's, in seconds of the clock and, in
+brackets, of the processor; medians of seven rounds and of five:
+
+    ====================  ==============================  ==============================
+    aexl / git            clone                           check
+    ====================  ==============================  ==============================
+    quiet, in memory       0.69 / 0.95  (0.80 / 1.08)      0.37 / 0.49  (0.45 / 0.49)
+    quiet, on a disk       0.83 / 1.13  (0.93 / 1.23)      0.36 / 0.52  (0.44 / 0.51)
+    ====================  ==============================  ==============================
+
+The worst of these rounds were 0.81 and 0.83 times git. With three to five other
+programs on the two cores no process finds a free one, and what the processor's time
+says remains: medians of 0.66 to 0.96 times git, single rounds up to 1.24.
 The unchanged commit is not ahead of git and will not be: git is done with it in 20 to
 30 ms, of which the interpreter alone takes 12 before it has read a line of ours.
 ``docs/explanation/snapshot-performance.md`` says where the rest goes. Capture: 2.4 to

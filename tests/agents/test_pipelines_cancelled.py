@@ -140,8 +140,17 @@ def test_an_interrupt_ends_everything_within_a_second(stubborn: Stubborn, state:
     assert "cancelled" in json.dumps(stubborn.last_record())
 
 
-@pytest.mark.parametrize(("head", "options", "code"), [("", ("--timeout", "2"), 6), ("budget: {time: 2s}\n", (), 7)])
-@pytest.mark.parametrize("state", SAMPLED)
+WAYS: Final = [("", ("--timeout", "2"), 6), ("budget: {time: 2s}\n", (), 7)]
+
+
+@pytest.mark.parametrize(
+    ("state", "head", "options", "code"),
+    [
+        pytest.param(state, *way, marks=() if (state, way) in zip(sorted(TWO), WAYS, strict=True) else pytest.mark.long)
+        for state in STATES
+        for way in WAYS
+    ],
+)
 def test_out_of_time_everything_ends_within_a_second(
     stubborn: Stubborn, state: str, head: str, options: tuple[str, ...], code: int
 ) -> None:

@@ -31,7 +31,9 @@ def told_by_codex(output: str) -> str:
 
 RUNS = [
     pytest.param((*CLAUDE, "--model", "claude-opus-4-8", "Do it."), told_by_claude, id="claude", marks=needs("claude")),
-    pytest.param((*CODEX, "-m", "gpt-5.5", "Do it."), told_by_codex, id="codex", marks=needs("codex")),
+    pytest.param(
+        (*CODEX, "-m", "gpt-5.5", "Do it."), told_by_codex, id="codex", marks=[needs("codex"), pytest.mark.long]
+    ),
 ]
 
 

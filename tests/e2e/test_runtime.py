@@ -323,6 +323,7 @@ def test_a_tool_is_admitted_like_any_call(served):
         ('{"tool_name": "slugify", "x": 1}', 400, "invalid_request"),
     ],
 )
+@pytest.mark.sampled(3)
 def test_a_request_that_is_none_is_refused(served, body, status, code):
     tools = Tools(served, served.agent())
     answer = httpx.post(tools.url, content=body, headers=tools.headers)

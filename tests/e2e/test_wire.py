@@ -106,6 +106,11 @@ def test_there_are_twenty_exchanges_and_more():
     assert len(EXCHANGES) >= 20
 
 
+@pytest.fixture
+def served(shared):
+    return shared.visit()
+
+
 @pytest.mark.parametrize("name", EXCHANGES)
 def test_only_documented_differences_exist(served, name):
     path, body = EXCHANGES[name]

@@ -202,6 +202,7 @@ async def break_at_every(work, fault, once, points=None, first=1):
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("kind", WORKS)
 async def test_a_fault_at_some_operations_leaves_old_or_new(tmp_path, kind, fault):
