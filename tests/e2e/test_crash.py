@@ -70,8 +70,8 @@ def crash_again_and_again(program, times, seed):
 
 
 @pytest.mark.slow
-def test_three_kills_lose_nothing_leave_no_hold_and_settle_nothing_twice(program):
-    crash_again_and_again(program, 3, random.randrange(10**9))
+def test_ten_kills_lose_nothing_leave_no_hold_and_settle_nothing_twice(program):
+    crash_again_and_again(program, 10, random.randrange(10**9))
 
 
 @pytest.mark.long

@@ -217,7 +217,7 @@ class TestInTheQueueOfAllGates:
 
     async def decided(self, deployer, made, status):
         """Wait until a deployment has a status."""
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             while (now := await deployer.deployments.get(deployer.project, made.id)).status != status:
                 await trio.lowlevel.checkpoint()
         return now
@@ -276,7 +276,7 @@ class TestInTheQueueOfAllGates:
         waiting = await deployer.deploy("prod", runtime="py312")
         gone, first = handlers.offers.pop(), gates.asked[waiting.id]
         await gates.answer(first, Answered(choice="approve", by="cli:root"))
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             while gates.asked[waiting.id] == first:
                 await trio.lowlevel.checkpoint()
         again = gates.asked[waiting.id]
@@ -298,7 +298,7 @@ class TestInTheQueueOfAllGates:
 
         monkeypatch.setattr(gates, "ask", broken)
         waiting = await deployer.deploy("prod")
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             while waiting.id not in gates.asked:
                 await trio.sleep(0.01)
         assert "the disk is full" in caplog.text
@@ -329,7 +329,7 @@ class TestInTheQueueOfAllGates:
         assert first.asked[waiting.id]
         second.asked, second.answers = first.asked, {waiting.id: Answered(choice="approve", by="cli:root")}
         async with run_plane(home, "", ("snapshots",), handlers, [GatesPlugin(second)]) as plane:
-            with trio.fail_after(5):
+            with trio.fail_after(30):
                 while (await plane.assembly.deployments.get(project, waiting.id)).status == "waiting":
                     await trio.lowlevel.checkpoint()
             assert (await plane.assembly.deployments.serving(project, "prod")).id == waiting.id
@@ -341,7 +341,7 @@ class TestInTheQueueOfAllGates:
         decisions = deployer.deployments._decisions
         await decisions.apply(waiting, Answered(choice="reject", by="elsewhere"))
         await gates.answer(question, Answered(choice="approve", by="cli:root"))
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             while "in vain" not in caplog.text:
                 await trio.lowlevel.checkpoint()
         assert (await deployer.deployments.get(deployer.project, waiting.id)).status == "rejected"

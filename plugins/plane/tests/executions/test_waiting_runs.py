@@ -13,7 +13,7 @@ from aexl_plane.storage import executions as rows
 
 
 async def until(truth):
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         while not truth():
             await trio.sleep(0.001)
 
