@@ -19,7 +19,7 @@ from aexl_pipelines.trees.copies import FOLDER
 def copied_records(folder: Path, chosen: str) -> tuple[Sequence[Record], RunState]:
     """Return what counts of a run up to a step, and what is known of the whole run. Blocks.
 
-    What was paid is the other run's; so are the runs that its unfinished steps have called, and the copies of its
+    What failed or was cancelled is tried again. What was paid is the other run's; so are the runs that its unfinished steps have called, and the copies of its
     branches: see ``with_own_copies``.
 
     Raises:
@@ -33,6 +33,7 @@ def copied_records(folder: Path, chosen: str) -> tuple[Sequence[Record], RunStat
     redo, since = found
     kept = []
     for address, step in state.steps.items():
+        step.forget_failure()  # a branch that was cancelled with the chosen step is done again, too
         finished = step.ended is not None and address not in redo
         for written in step.records:
             if address in redo and written.number >= since:

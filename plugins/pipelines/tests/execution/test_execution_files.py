@@ -169,6 +169,30 @@ async def test_a_turn_that_goes_on_finds_the_files_of_its_steps_though_its_copy_
     assert sorted(path.name for path in workshop.project.iterdir()) == [".aexl.yaml", "f1", "f2"]
 
 
+async def test_a_fork_does_again_what_was_cancelled_when_its_step_failed(workshop, trees, tmp_path):
+    again = tmp_path / "again"
+    workshop.stub = {"error": "provider"}
+    result = await workshop.run(
+        f"""
+        pipeline:
+          - id: each
+            for_each:
+              over: [1, 2]
+              parallel: 2
+              steps:
+                - {{id: a, context: {{shell: "[ $N = 1 -o -e '{again}' ] || sleep 100; echo $N > f$N"}},
+                   env: {{N: "{{{{ for_each.item }}}}"}}}}
+                - {{id: b, prompt: x}}
+        """
+    )
+    statuses = workshop.statuses(result)
+    assert (statuses["each#1::b"], statuses["each#2::a"]) == ("failed", "cancelled")
+    workshop.stub = {}
+    again.touch()
+    assert (await workshop.fork(result.run, from_step="each#1::b")).exit_code == 0
+    assert (workshop.project / "f2").read_text() == "2\n"
+
+
 async def test_branches_that_cannot_write_work_in_no_copies(workshop, trees):
     result = await workshop.run(
         """
