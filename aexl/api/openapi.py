@@ -44,6 +44,7 @@ FAILURES: Final[Mapping[int, str]] = {
     405: "The path has no such method; `Allow` lists what it has.",
     408: "The request came too slowly.",
     409: "What is there, or has happened meanwhile, stands against it.",
+    410: "It was there, and is kept no longer.",
     411: "The body's length is missing.",
     413: "The body is too large.",
     415: "The body's type is not understood.",

@@ -54,6 +54,7 @@ RULES_ACROSS_FIELDS = (
     "postProjectEnvironmentsByEnvironmentInvocations",  # what an invocation needs depends on its kind
     "postProjectSnapshotsBySnapshotInvocations",
     "postProjectIntegrationsByConnectionActionsByActionInvoke",  # what parameters mean is the connector's
+    "postProjectExecutionsByExecutionReplay",  # a runtime is one that this server has
     "postProjectDeployments",  # what can be deployed depends on the files
     "putProjectEnvironmentsByEnvironment",  # words of the command line are no names, runtimes must exist
     "startRun",  # what a pipeline takes depends on it

@@ -84,6 +84,7 @@ class EnvironmentRoutes:
                 takes=Promotion,
                 gives=DeploymentDetail,
                 status=201,
+                failures=(422,),
             ),
             Route(
                 method="POST",
@@ -93,6 +94,7 @@ class EnvironmentRoutes:
                 summary="Let an environment run what it ran before, or end its canary",
                 takes=Rollback,
                 gives=DeploymentDetail,
+                failures=(422,),
             ),
             Route(
                 method="DELETE",
@@ -184,6 +186,7 @@ class DeploymentRoutes:
                 takes=NewDeployment,
                 gives=DeploymentDetail,
                 status=201,
+                failures=(422,),
             ),
             Route(
                 method="GET",
@@ -210,6 +213,7 @@ class DeploymentRoutes:
                 summary="Let a waiting deployment serve",
                 takes=Decision,
                 gives=DeploymentDetail,
+                failures=(422,),
             ),
             Route(
                 method="POST",

@@ -118,6 +118,7 @@ class ExecutionRoutes:
                 summary="Run an execution's request again, and compare",
                 takes=NewReplay,
                 gives=ReplayDetail,
+                failures=(410, 422),
             ),
         )
 

@@ -46,6 +46,7 @@ class InvocationRoutes:
                 takes=NewInvocation,
                 gives=ExecutionDetail,
                 statuses=(202,),
+                failures=(422,),
             ),
             Route(
                 method="POST",
@@ -56,6 +57,7 @@ class InvocationRoutes:
                 takes=SnapshotInvocation,
                 gives=ExecutionDetail,
                 statuses=(202,),
+                failures=(422,),
             ),
         )
 
