@@ -106,6 +106,15 @@ def _listed(folder: Path) -> list[Path]:
         return []
 
 
+def _look_for(given: str) -> tuple[Path, bool]:
+    """Return the path that a text means, and whether a file is there; a name that is too long, or no user's, is none."""
+    try:
+        path = Path(given).expanduser()
+        return path, path.is_file()
+    except (OSError, RuntimeError):
+        return Path(given), False
+
+
 def choose(given: str | None, here: Path, home: Path) -> Path | None:
     """Return the file that ``--pipeline`` means, or the one that counts without it.
 
@@ -114,9 +123,9 @@ def choose(given: str | None, here: Path, home: Path) -> Path | None:
     """
     if given is None:
         return find_default(here, home)
-    path = Path(given).expanduser()
-    if path.is_file() or given.endswith(_SUFFIXES) or given.startswith((".", "/", "~")):
-        if not path.is_file():
+    path, there = _look_for(given)
+    if there or given.endswith(_SUFFIXES) or given.startswith((".", "/", "~")):
+        if not there:
             raise NotFound(f"there is no pipeline file {given}")
         return path.absolute()
     everything: Sequence[Found] = find_all(here, home)

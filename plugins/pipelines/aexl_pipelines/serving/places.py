@@ -54,7 +54,11 @@ def check_folder(host: Host, given: str | None) -> Path:
         reason = "add it to [pipelines] folders if requests may run programs there" if folder.is_absolute() else ""
         text = f"requests may not work in {given[:200]!r}; {reason or 'give the absolute path of a folder'}"
         raise Refused(text, code="folder_not_allowed", status=403, param="folder")
-    if not folder.is_dir():
+    try:
+        there = folder.is_dir()
+    except OSError:  # a name that is too long
+        there = False
+    if not there:
         raise NotFound(f"there is no folder {folder}")
     return folder
 
