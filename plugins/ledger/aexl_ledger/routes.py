@@ -31,6 +31,7 @@ from aexl.api import (
     Mount,
     Principal,
 )
+from aexl.api.urls import read_query
 from aexl.errors import AexlError, Invalid, NotFound, Unavailable
 from aexl_ledger.activity import ActivityHub, Watcher, frame
 from aexl_ledger.execution_view import execution_json
@@ -102,8 +103,8 @@ def _executions_app(host: Host) -> ASGIApp:
     from starlette.routing import Route
 
     async def listed(request: Request) -> Response:
-        agent = _visible(request) or request.query_params.get("agent")
-        found = await _executions(host).recent(agent, _limit(request.query_params.get("limit")))
+        query = read_query(request.scope["query_string"])
+        found = await _executions(host).recent(_visible(request) or query.get("agent"), _limit(query.get("limit")))
         return _json({"executions": [execution_json(execution) for execution in found]})
 
     async def one(request: Request) -> Response:

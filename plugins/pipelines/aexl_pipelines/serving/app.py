@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aexl.api import ASGIApp, Principal
+from aexl.api.urls import read_query
 from aexl.errors import AexlError, Invalid, Refused
 from aexl_pipelines.serving.answering import error_answer
 from aexl_pipelines.serving.endpoints import LARGEST_BODY, Ask, Endpoint, Sendable, check_scope
@@ -42,7 +43,7 @@ async def _serve(station: Station, endpoints: Mapping[str, Endpoint], request: R
             station=station,
             principal=principal,
             path=request.path_params,
-            query=request.query_params,
+            query=read_query(request.scope["query_string"]),
             body=await _read_body(request, endpoint),
             last_event=request.headers.get("last-event-id"),
         )

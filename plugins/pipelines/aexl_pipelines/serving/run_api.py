@@ -176,7 +176,7 @@ async def _answer(ask: Ask, run: str, status: int) -> Sendable:
 
 def _after(ask: Ask) -> int:
     """Return the number of the last record that the client has; -1 for none."""
-    given = [text for text in (ask.last_event, ask.query.get("after")) if text]
+    given = [text for text in (ask.last_event, ask.query.get("after")) if text is not None]
     for text in given:
         if not (text.isascii() and text.isdigit() and len(text) <= 9):
             raise Invalid(f"Last-Event-ID and after must be the number of a record, not {text[:20]!r}")

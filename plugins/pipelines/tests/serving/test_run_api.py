@@ -68,7 +68,8 @@ async def test_the_events_of_a_run_are_its_journal_from_any_record_on(client, fo
     assert [int(number) for _, number, _ in events(rest.text)] == list(range(4, len(told)))
     over = await client.get(f"/api/v1/runs/{run}/events", headers=((b"last-event-id", str(len(told)).encode()),))
     assert over.status == 204
-    assert (await client.get(f"/api/v1/runs/{run}/events", query="after=x")).status == 400
+    for wrong in ("after=x", "after=", "after=1&after=2"):
+        assert (await client.get(f"/api/v1/runs/{run}/events", query=wrong)).status == 400
 
 
 async def test_what_agents_say_is_told_between_the_records(client, folder):

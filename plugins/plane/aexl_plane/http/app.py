@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Final
-from urllib.parse import parse_qsl
 
 import apsw
 import msgspec
 import trio
 
 from aexl.api import ASGIReceive, ASGIScope, ASGISend, Headers
+from aexl.api.urls import read_query
 from aexl.errors import AexlError, Conflict, HeadMoved, Invalid, NotFound, Refused, Unavailable
 from aexl_plane import tokens
 from aexl_plane.deployments.validation import SnapshotRefused
@@ -63,7 +63,7 @@ class PlaneApp:
         route, parts = self._routes.find(scope["method"], path)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         base = self._public_url().rstrip("/") or f"{scope['scheme']}://{headers.get('host', 'localhost')}"
-        query = _read_query(scope["query_string"])
+        query = read_query(scope["query_string"])
         target = path if not scope["query_string"] else f"{path}?{scope['query_string'].decode('latin-1')}"
         request = Request(scope["method"], parts, query, headers, base, receive, target)
         if route.needs is not None:
@@ -77,14 +77,6 @@ class PlaneApp:
             return caller, *_find_places(connection, caller, parts)
 
         return await self._database.read(work)
-
-
-def _read_query(text: bytes) -> Mapping[str, str]:
-    try:
-        pairs = parse_qsl(text.decode("latin-1"), keep_blank_values=True, errors="strict", max_num_fields=50)
-    except ValueError as error:
-        raise Invalid(f"the query is not acceptable: {error}") from error
-    return dict(pairs)
 
 
 def check_right(caller: Caller, route: Route) -> None:
