@@ -108,7 +108,7 @@ class Station:
 
         Raises:
             Refused: If too many run already, or the server stops.
-            Conflict: If the run is driven already.
+            Conflict: If the run is driven already, or cancelled before its journal says anything.
         """
         nursery = self._nursery
         if nursery is None or self.stopping.is_set():
@@ -126,7 +126,7 @@ class Station:
         if job.error is not None:
             raise job.error
         if job.result is None and job.done.is_set():
-            raise _stopping()
+            raise _stopping() if self.stopping.is_set() else Conflict(f"the run {run} was cancelled before it went on")
         return job
 
     async def _drive(self, job: Job, work: Work, ports: Ports) -> None:

@@ -202,7 +202,7 @@ ENDPOINTS: Final = (
         body=ResumedRun,
         status=202,
         answer="The run.",
-        statuses={409: "It is running, or has completed."},
+        statuses={409: "It is running, has completed, or was cancelled before it went on."},
     ),
     Endpoint(
         method="GET",

@@ -7,6 +7,9 @@ import pytest
 import trio
 import trio.testing
 
+from aexl.errors import Conflict
+from aexl_pipelines.execution.known import known_agents
+from aexl_pipelines.execution.ports import Ports
 from aexl_pipelines.journal.folders import read_records
 from aexl_pipelines.journal.records import RunEnded
 from aexl_pipelines.serving.mounts import Doorstep
@@ -118,6 +121,16 @@ async def test_a_cancelled_run_has_ended_when_the_answer_comes_and_is_resumed(cl
     assert (resumed.status, resumed.json["status"]) == (202, "running")
     assert (await client.post(f"/api/v1/runs/{run}/resume")).status == 409
     assert (await client.post(f"/api/v1/runs/{run}/cancel")).json["status"] == "cancelled"
+
+
+async def test_who_goes_on_with_a_run_that_another_cancels_at_that_moment_is_told_so(host, station):
+    async def work(ports):
+        station.job("r").scope.cancel()
+        await trio.sleep_forever()
+
+    with pytest.raises(Conflict, match="the run r was cancelled before it went on"):
+        await station.start("alice", "r", work, Ports(agents=known_agents(host)))
+    assert station.job("r") is None
 
 
 async def test_what_has_ended_is_not_run_again_by_a_resume(client, folder):
