@@ -12,7 +12,6 @@ import msgspec
 import trio
 
 from aexl.api import ASGIReceive, ASGIScope, ASGISend, Headers
-from aexl.api.urls import read_query
 from aexl.errors import AexlError, Conflict, HeadMoved, Invalid, NotFound, Refused, Unavailable
 from aexl_plane import tokens
 from aexl_plane.deployments.validation import SnapshotRefused
@@ -63,9 +62,8 @@ class PlaneApp:
         route, parts = self._routes.find(scope["method"], path)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         base = self._public_url().rstrip("/") or f"{scope['scheme']}://{headers.get('host', 'localhost')}"
-        query = read_query(scope["query_string"])
         target = path if not scope["query_string"] else f"{path}?{scope['query_string'].decode('latin-1')}"
-        request = Request(scope["method"], parts, query, headers, base, receive, target)
+        request = Request(scope["method"], parts, headers, base, receive, target)
         if route.needs is not None:
             request.belongs(*await self._look_up(route, parts, tokens.find_token(scope["headers"])))
         return await route.answer(request)

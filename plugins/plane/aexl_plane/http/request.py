@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
+from functools import cached_property
 from typing import Any, Final, NamedTuple, Self, TypeVar
 
 import msgspec
 
 from aexl.api import ASGIReceive, Headers
+from aexl.api.urls import read_query
 from aexl.errors import Invalid, Refused
 from aexl_plane.records import Caller, Project, Upload, Workspace
 
@@ -70,7 +72,6 @@ class Request:
 
     Attributes:
         parts: What stands in the path in the place of the route's ``{names}``, decoded.
-        query: Of the query string; a name that stands there twice has its last value.
         base: Scheme and host that signed URLs begin with.
         target: Path and query string as they were sent.
     """
@@ -79,15 +80,13 @@ class Request:
         self,
         method: str,
         parts: Mapping[str, str],
-        query: Mapping[str, str],
         headers: Mapping[str, str],
         base: str,
         receive: ASGIReceive,
-        target: str = "",
+        target: str,
     ) -> None:
         self.method = method
         self.parts = parts
-        self.query = query
         self.headers = headers
         self.base = base
         self.target = target
@@ -96,6 +95,15 @@ class Request:
         self._workspace: Workspace | None = None
         self._project: Project | None = None
         self._upload: Upload | None = None
+
+    @cached_property
+    def query(self) -> Mapping[str, str]:
+        """The parameters of the query string.
+
+        Raises:
+            Invalid: If one is there twice; names it.
+        """
+        return read_query(self.target.partition("?")[2].encode("latin-1"))
 
     def belongs(
         self,
