@@ -46,7 +46,7 @@ def parse_decimal(text: object, decimals: int, what: str) -> int:
         Invalid: If ``text`` is not such a string; names the value.
     """
     if not isinstance(text, str) or _DECIMAL.fullmatch(text) is None:
-        raise Invalid(f'{what} must be a plain decimal number such as "0.25", not {text!r}')
+        raise Invalid(f'{what} must be a plain decimal number such as "0.25", below ten billion, not {text!r}')
     whole, _, fraction = text.partition(".")
     if fraction[decimals:].strip("0"):
         raise Invalid(f"{what} has more than {decimals} decimals: {text!r}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aexl.api import Accounts, NewAgent
@@ -48,14 +50,20 @@ async def announce_demo(serving: Serving) -> None:
         f"  export OPENAI_BASE_URL={serving.url}/v1 OPENAI_API_KEY={token}\n"
         f"  export ANTHROPIC_BASE_URL={serving.url} ANTHROPIC_AUTH_TOKEN={token}\n\n"
         f"See what it cost:\n\n"
-        f"  {_command(serving)}aexl ledger show\n  {_command(serving)}aexl agent inspect {AGENT}\n\n"
+        f"  {_command(serving)} ledger show\n  {_command(serving)} agent inspect {AGENT}\n\n"
     )
     sys.stdout.flush()
 
 
 def _command(serving: Serving) -> str:
-    home = os.environ.get("AEXL_HOME")
-    return f"AEXL_HOME={serving.host.data_dir} " if home else ""
+    """Return how the person would start this program again: the name alone may be another one's, or nobody's."""
+    home = f"AEXL_HOME={serving.host.data_dir} " if os.environ.get("AEXL_HOME") else ""
+    started = Path(sys.argv[0])
+    if started.name == "__main__.py":
+        return f"{home}{sys.executable} -m aexl"
+    found = shutil.which("aexl")
+    named = found is not None and Path(found).resolve() == started.resolve()
+    return f"{home}{'aexl' if named else started}"
 
 
 async def _token(serving: Serving, accounts: Accounts) -> str:

@@ -51,7 +51,7 @@ def set_value(
 ) -> None:
     """Set a value in the home's aexl.toml; comments survive, and a wrong value changes nothing.
 
-    A running server has the value at once, but for [serve], [ledger] and [plugins], which count from its next start.
+    A running server has the value at once; of a table that counts from its next start, that is said.
     """
     session: CommandSession = ctx.obj
     path = key.split(".")

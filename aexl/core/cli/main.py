@@ -54,7 +54,9 @@ class LazyGroup(TyperGroup):
         if self._completing:
             return TyperCommand(cmd_name, help=command.summary)
         ctx.obj = self.session
-        found = typer.main.get_command(command.load())
+        loaded = command.load()
+        loaded.rich_markup_mode = None  # help texts name tables of the configuration: [serve] is no markup
+        found = typer.main.get_command(loaded)
         found.name = cmd_name
         found.short_help = command.summary
         return found

@@ -9,7 +9,7 @@ from typing import Any
 
 from aexl.api.ids import uuid7
 from aexl.api.records import Booked, Call, Ending, Receipt
-from aexl.errors import Conflict, NotFound, Refused
+from aexl.errors import Conflict, Invalid, NotFound, Refused
 from aexl_ledger.budgets import left, roll
 from aexl_ledger.executions import BookedBefore
 from aexl_ledger.operations import Draft, Operation, check_amount, check_text
@@ -132,7 +132,8 @@ class Correct(Operation[Receipt]):
 
     def decide(self, state: State, now: int) -> Sequence[Draft]:
         check_amount(self.cost, "a cost")
-        check_text(self.reason, "a reason", 500)
+        if not check_text(self.reason, "a reason", 500).strip():
+            raise Invalid("a correction needs a reason, such as the number of the invoice")
         row = state.ended.get(self.execution)
         if row is None:
             if self.execution in state.open:

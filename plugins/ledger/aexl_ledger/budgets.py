@@ -68,7 +68,7 @@ def fit(agent: AgentRow, plan: Plan, clamp: bool, now: int) -> tuple[int, int]:
         bound = (room.left - plan.fixed) * PICOS // plan.output_price
         if bound >= plan.output_floor:
             return plan.fixed + round_up(bound * plan.output_price), bound
-    least = f", nor the least it can be cut to ({plan.output_floor} output tokens)" if clamp else ""
+    least = f", more than is left even if it is cut to {plan.output_floor} output tokens" if clamp else ""
     raise Refused(
         f"the {room.which} budget of {room.agent} has {format_usd(max(0, room.left))} USD left, "
         f"and this call may cost up to {format_usd(hold)} USD{least}: "

@@ -44,7 +44,9 @@ def _print(line: str) -> None:
 def show(
     ctx: typer.Context,
     execution: str | None = typer.Argument(None, help="Show this one in detail.", metavar="[EXECUTION]"),
-    agent: str | None = typer.Option(None, help="Only this agent's.", metavar="NAME"),
+    agent: str | None = typer.Option(
+        None, help="Only this agent's, and those of its runs and other children.", metavar="NAME"
+    ),
     limit: int = typer.Option(20, min=1, max=reading.MOST, help="At most this many."),
     as_json: bool = _JSON,
 ) -> None:
@@ -54,11 +56,12 @@ def show(
         if execution is not None:
             found = reader.read(lambda connection: reading.read_execution(connection, execution, agent))
             return session.json(execution_json(found)) if as_json else _print("\n".join(views.detail(found)))
-        recent = reader.read(lambda connection: reading.read_recent(connection, agent, limit))
+        agents = None if agent is None else reader.read(lambda connection: reading.read_family(connection, agent))
+        recent = reader.read(lambda connection: reading.read_recent(connection, agents, limit))
     if as_json:
         return session.json([execution_json(each) for each in recent])
     if not recent:
-        return _print("There are no executions yet.")
+        return _print("There are no executions yet." if agent is None else f"{agent} has no executions yet.")
     return session.table(views.COLUMNS, [views.row(each) for each in recent])
 
 
@@ -113,6 +116,8 @@ def export(
                 written = _export(reader, after, target)
         except FileExistsError as error:
             raise Invalid(f"{out} exists already: name a file that does not") from error
+        except OSError as error:
+            raise Unavailable(f"{out} cannot be written: {error.strerror}") from error
     _print(f"Wrote {written} events to {out}.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 import apsw
@@ -38,14 +39,37 @@ def read_execution(connection: apsw.Connection, execution: str, agent: str | Non
     return _execution(connection, row)
 
 
-def read_recent(connection: apsw.Connection, agent: str | None, limit: int) -> list[Execution]:
-    """Return the latest executions, newest first."""
+def read_recent(connection: apsw.Connection, agents: Sequence[str] | None, limit: int) -> list[Execution]:
+    """Return the latest executions, of all or of these agents, newest first."""
     count = max(0, min(limit, MOST))
-    if agent is None:
+    if agents is None:
         rows = select(connection, f"{_SELECT} ORDER BY x.id DESC LIMIT ?", (count,))
     else:
-        rows = select(connection, f"{_SELECT} WHERE x.agent = ? ORDER BY x.id DESC LIMIT ?", (agent, count))
+        latest = f"{_SELECT} WHERE x.agent = ? ORDER BY x.id DESC LIMIT ?"
+        found = [row for agent in agents for row in select(connection, latest, (agent, count))]
+        rows = sorted(found, key=itemgetter(0), reverse=True)[:count]
     return [_execution(connection, row) for row in rows]
+
+
+_FAMILY: Final = """
+WITH RECURSIVE family (name) AS (
+    SELECT name FROM agents WHERE name = ?
+    UNION SELECT agents.name FROM agents JOIN family ON agents.parent = family.name
+)
+SELECT name FROM family
+"""
+
+
+def read_family(connection: apsw.Connection, agent: str) -> list[str]:
+    """Return the names of an agent, of its children, and so on: each run has a child of its own.
+
+    Raises:
+        NotFound: If there has never been such an agent.
+    """
+    names = [name for (name,) in select(connection, _FAMILY, (agent,))]
+    if not names:
+        raise NotFound(f"there is no agent {agent!r}: 'aexl agent list' shows all")
+    return names
 
 
 _BILL: Final = """

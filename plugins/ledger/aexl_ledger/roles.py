@@ -108,7 +108,8 @@ class LedgerExecutions:
         return await self._reading.read(partial(reading.read_execution, execution=execution, agent=agent))
 
     async def recent(self, agent: str | None, limit: int) -> Sequence[Execution]:
-        return await self._reading.read(partial(reading.read_recent, agent=agent, limit=limit))
+        agents = None if agent is None else (agent,)
+        return await self._reading.read(partial(reading.read_recent, agents=agents, limit=limit))
 
     async def bill(self, agents: Sequence[str], labels: Mapping[str, str]) -> Bill:
         return await self._reading.read(partial(reading.read_bill, agents=agents, labels=labels))

@@ -77,6 +77,22 @@ def test_show_lists_executions_with_states_and_cost(aexl, executions):
     assert [(each["id"], each["cost_usd"]) for each in only] == [(executions[1], "0.00005")]
 
 
+def test_show_has_what_the_runs_of_an_agent_did_and_says_who_never_was(tmp_path, aexl):
+    async def run() -> str:
+        async with (ledger := Ledger(tmp_path / "ledger.db", OPTIONS, threaded=False)).running():
+            for name, parent in (("team", None), ("team:run-1", "team"), ("idle", None)):
+                await LedgerAccounts(ledger).create(NewAgent(name=name, parent=parent, budget=10 * PLAN.hold))
+            hold = await ledger.reserve(make_call(principal=make_principal("team:run-1")), PLAN)
+            await ledger.settle(hold, make_outcome(), None)
+            return hold.execution
+
+    made = trio.run(run)
+    assert [each["id"] for each in aexl("show", "--agent", "team", "--json").json()] == [made]
+    assert aexl("show", "--agent", "idle").out == "idle has no executions yet.\n"
+    unknown = aexl("show", "--agent", "nobody")
+    assert (unknown.code, "there is no agent 'nobody'" in unknown.err) == (4, True)
+
+
 def test_show_tells_everything_of_one(aexl, executions):
     out = aexl("show", executions[0]).out
     assert "set aside      0.0021 USD" in out
@@ -109,6 +125,8 @@ def test_export_and_verify_agree(aexl, tmp_path):
     again = aexl("export", "--out", str(out))
     assert (again.code, "exists already" in again.err) == (2, True)
     assert len(aexl("export", "--after", "5").out.splitlines()) == 2
+    nowhere = aexl("export", "--out", str(tmp_path / "none" / "ledger.jsonl"))
+    assert (nowhere.code, "ledger.jsonl cannot be written: No such file or directory" in nowhere.err) == (6, True)
 
 
 def test_verify_names_the_first_bad_event_and_ends_with_1(aexl, tmp_path):
@@ -144,6 +162,7 @@ def test_correct_books_what_an_invoice_says(aexl, executions):
     assert aexl("correct", executions[2], "1", "--reason", "x").code == Conflict.exit_code
     assert aexl("correct", executions[0], "-1", "--reason", "x").code == 2
     assert aexl("correct", executions[0], "1e3", "--reason", "x").code == 2
+    assert "needs a reason" in aexl("correct", executions[0], "1", "--reason", " ").err
 
 
 def test_readers_work_beside_a_writer(aexl, tmp_path):

@@ -59,7 +59,7 @@ class OnDemand(TyperGroup):
         import_module(f"aexl_snapshots.cli.{MODULES[cmd_name]}")
         if cmd_name == "remote":
             return _named(cmd_name, typer.main.get_command(remote_app))
-        alone = typer.Typer(add_completion=False)
+        alone = typer.Typer(add_completion=False, rich_markup_mode=app.rich_markup_mode)
         alone.registered_commands = [each for each in app.registered_commands if _name(each) == cmd_name]
         return _named(cmd_name, typer.main.get_command(alone))
 
@@ -78,7 +78,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Snapshots of a project: immutable, content-addressed, and safe to kill at any moment.",
 )
-remote_app = typer.Typer(no_args_is_help=True, help="Where snapshots are pushed to and pulled from.")
+remote_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Where snapshots are pushed to and pulled from.")
 
 
 _SELDOM: Final = 200_000
