@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import chdir
 from pathlib import Path
+from shlex import quote
 from typing import Any, Final
 
 import typer
@@ -75,7 +76,7 @@ def _begin_snapshots(ctx: typer.Context, made: Sequence[str]) -> str | None:
 
 
 def _say_next(root: Path, remote: str | None) -> None:
-    lines = [f"cd {os.path.relpath(root)}"] if root != Path.cwd() else []
+    lines = [f"cd {quote(os.path.relpath(root))}"] if root != Path.cwd() else []
     lines.append('aexl runtime invoke . --kind tool --handler slugify --event \'{"title": "Hello World"}\'')
     lines.append("aexl runtime execute . --handler test_handlers.run")
     if remote is None:

@@ -24,9 +24,10 @@ from aexl_plane.http.deployments import DeploymentRoutes, EnvironmentRoutes
 from aexl_plane.http.executions import ExecutionRoutes
 from aexl_plane.http.integrations import ConnectionRoutes
 from aexl_plane.http.invocations import InvocationRoutes
-from aexl_plane.http.manage import PeopleRoutes, PlaceRoutes
+from aexl_plane.http.manage import PlaceRoutes
 from aexl_plane.http.mcp import McpRoutes
 from aexl_plane.http.openapi import describe_routes
+from aexl_plane.http.people import PeopleRoutes
 from aexl_plane.http.routing import Route, Routes
 from aexl_plane.http.snapshots import SnapshotRoutes
 from aexl_plane.http.store import StoreRoutes
@@ -73,7 +74,7 @@ class Assembly:
         self._uploads = UploadFolder(host.data_dir)
         self._files = ProjectFiles(host, self._database, self._uploads)
         self.deployments = Deployments(host, self._database, self._files, self.options)
-        self.executions = ExecutionService(host, self._database, self.options)
+        self.executions = ExecutionService(host, self._database, self.options, self.deployments.environments)
         self.integrations = IntegrationService(host, self._database)
         self._routes: Routes | None = None
         self._key: bytes | None = None

@@ -21,6 +21,14 @@ class Bootstrapped(msgspec.Struct, frozen=True, kw_only=True):
     token: str
 
 
+class OwnerToken(msgspec.Struct, frozen=True, kw_only=True):
+    """A new token of somebody who may manage a tenant; it is told once."""
+
+    tenant: Tenant
+    user: User
+    token: str
+
+
 @runtime_checkable
 class Integrations(Protocol):
     """The integrations that the configuration of this server has."""
@@ -43,6 +51,17 @@ class Tenants(Protocol):
         Raises:
             Conflict: If the name is taken, or there is a tenant and it should be the first.
             Invalid: If a name is not acceptable.
+        """
+        ...
+
+    async def mint(self, name: str, email: str | None) -> OwnerToken:
+        """Make a token for a user who may manage a tenant: where all that there were are lost, nothing else makes one.
+
+        Args:
+            email: Whose; by default the tenant's first user who may ``admin``.
+
+        Raises:
+            NotFound: If there is no such tenant, or no such user in it who may ``admin``.
         """
         ...
 

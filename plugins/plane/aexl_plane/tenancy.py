@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import apsw
 
 from aexl.errors import Conflict
 from aexl_plane.names import Right
 from aexl_plane.records import Tenant
-from aexl_plane.roles import Bootstrapped
-from aexl_plane.storage import people, places
+from aexl_plane.roles import Bootstrapped, OwnerToken
+from aexl_plane.storage import people, places, tokens
 from aexl_plane.storage.database import Database
 
 OWNER: frozenset[Right] = frozenset({"admin"})
+
+MINTED_HERE: Final = "made on the server's machine"
+"""What a token is called that no other token has made."""
 
 
 class TenantService:
@@ -26,15 +30,24 @@ class TenantService:
         def work(connection: apsw.Connection) -> Bootstrapped:
             if first and people.list_tenants(connection):
                 raise Conflict(
-                    "this server has a tenant already; 'aexl auth tenant create' makes another one, "
-                    "'aexl auth login' takes a token of the one that is there"
+                    "this server has a tenant already: 'aexl auth login' takes a token of it, "
+                    "'aexl auth tenant token NAME' makes one for its owner, 'aexl auth tenant create' another tenant"
                 )
             tenant = people.create_tenant(connection, name)
             user = people.create_user(connection, tenant.id, email, OWNER)
             space = places.create_workspace(connection, tenant.id, workspace, workspace, email)
             made = places.create_project(connection, space, project, project, email)
-            _, token = people.mint_token(connection, tenant.id, name="first", user=user, rights=OWNER)
+            _, token = tokens.mint_token(connection, tenant.id, name="first", user=user, rights=OWNER)
             return Bootstrapped(tenant=tenant, user=user, workspace=space, project=made, token=token)
+
+        return await self._database.write(work)
+
+    async def mint(self, name: str, email: str | None) -> OwnerToken:
+        def work(connection: apsw.Connection) -> OwnerToken:
+            tenant = people.find_tenant(connection, name)
+            user = people.find_owner(connection, tenant, email)
+            _, token = tokens.mint_token(connection, tenant.id, name=MINTED_HERE, user=user, rights=OWNER)
+            return OwnerToken(tenant=tenant, user=user, token=token)
 
         return await self._database.write(work)
 

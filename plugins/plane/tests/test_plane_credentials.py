@@ -11,6 +11,7 @@ from aexl.errors import AexlError, Conflict, Invalid, NotFound, Unavailable
 from aexl.testing.host import FakeHost
 from aexl.testing.session import FakeSession
 from aexl_plane.cli.people import read_seconds
+from aexl_plane.cli.revoking import _end
 from aexl_plane.client import calling
 from aexl_plane.client.calling import Caller, check_url
 from aexl_plane.client.credentials import Chosen, Credentials, Profile
@@ -184,7 +185,20 @@ def test_without_any_login_the_way_to_one_is_told(session):
 
 @pytest.mark.parametrize(
     "url",
-    ["", "a.example", "ftp://a", "https://", "https://u:p@a", "https://a/?x=1", "http://a.example", "https://a/#x"],
+    [
+        "",
+        "http://[",
+        "http://a:x",
+        "https://" + "a" * 64,
+        "http://\udcff",
+        "a.example",
+        "ftp://a",
+        "https://",
+        "https://u:p@a",
+        "https://a/?x=1",
+        "http://a.example",
+        "https://a/#x",
+    ],
 )
 def test_a_url_that_would_lose_the_token_is_refused(url):
     with pytest.raises(Invalid):
@@ -225,6 +239,7 @@ def test_what_is_chosen_is_what_the_server_has():
         (401, AexlError),
         (403, AexlError),
         (404, NotFound),
+        (405, Invalid),
         (409, Conflict),
         (302, Unavailable),
         (503, Unavailable),
@@ -235,6 +250,73 @@ def test_what_a_server_says_becomes_an_error_of_ours(status, kind):
     assert type(error) is kind
     assert "it says why" in str(error)
     assert str(status) in str(calling._error(status, b"<html>", URL))
+
+
+def test_a_token_that_cannot_be_one_is_refused_and_not_shown(session, monkeypatch):
+    for token in ("aexl_se\ncret", "aexl_sécret", "aexl_s\udcffecret"):
+        with pytest.raises(Invalid) as caught:
+            Caller(URL, token)
+        assert "cret" not in str(caught.value)
+    monkeypatch.setenv("AEXL_URL", URL)
+    monkeypatch.setenv("AEXL_TOKEN", "secret\r\n")
+    assert find_server(session, Wanted()).calling._token == "secret"
+    monkeypatch.setenv("AEXL_TOKEN", " \r\n")
+    with pytest.raises(NotFound, match="nobody has logged in"):
+        find_server(session, Wanted())
+
+
+def test_what_cannot_be_sent_is_said_before_anything_is(monkeypatch):
+    caller = Caller("http://127.0.0.1:1", "t")
+    for ask in (
+        lambda: caller.json("POST", "/", {"title": "\ud800"}),
+        lambda: caller.json("POST", "/", {}, headers={"idempotency-key": "k\n1"}),
+        lambda: caller.json("POST", "/", {}, headers={"idempotency-key": "日本"}),
+        lambda: Caller("http://127.0.0.1/é", "t").json("GET", "/"),
+        lambda: calling.segment("\udcff"),
+        lambda: calling.query({"environment": "\udcff"}),
+        lambda: calling.segment(""),
+    ):
+        with pytest.raises(Invalid):
+            ask()
+
+
+@pytest.mark.parametrize("field", Wanted._fields)
+def test_an_empty_name_is_not_left_out(session, field):
+    session.status = {"url": "http://127.0.0.1:9000"}
+    with pytest.raises(Invalid, match=f"the {field} is empty"):
+        find_server(session, Wanted(**{field: ""}))
+
+
+def test_a_profile_whose_name_is_no_text_is_refused(home):
+    with pytest.raises(Invalid, match="UTF-8"):
+        in_file(home).save("\udcff", PROFILE, "secret")
+
+
+class Asked:
+    """A server that ends the last token only if that is confirmed."""
+
+    def __init__(self):
+        self.paths = []
+
+    def json(self, method, path):
+        self.paths.append(path)
+        if "confirm" not in path:
+            raise Conflict("your last token")
+        return {"revoked": ["t"]}
+
+
+def test_ones_last_token_ends_after_a_question_or_with_yes_and_not_without(monkeypatch, capsys):
+    server = Server(URL, "p", "file", PROFILE, Asked())
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
+    with pytest.raises(Conflict, match="your last token"):
+        _end(server, "/t", sure=False)
+    assert _end(server, "/t", sure=True) == {"revoked": ["t"]}
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("typer.confirm", lambda text, **_: text == "End it?")
+    assert _end(server, "/t", sure=False) == {"revoked": ["t"]}
+    assert server.calling.paths == ["/t", "/t?confirm=true", "/t", "/t?confirm=true"]
+    assert "your last token" in capsys.readouterr().err
 
 
 def test_times_to_live_are_numbers_with_a_unit():

@@ -8,9 +8,13 @@ import typer
 from typer.testing import CliRunner
 
 from aexl.errors import Invalid, NotFound, Unavailable
+from aexl.testing.host import FakeHost
+from aexl.testing.session import FakeSession
+from aexl_plane.cli import logs
 from aexl_plane.cli.deploy import DEPLOY, app
 from aexl_plane.cli.executing import _asked, _read_event
 from aexl_plane.cli.logs import follow_log
+from aexl_plane.cli.options import check_seconds
 from aexl_plane.cli.places import next_environment
 from aexl_plane.client.calling import Caller
 from aexl_plane.names import RESERVED_ENVIRONMENTS
@@ -57,6 +61,61 @@ def test_what_is_asked_of_a_handler(tmp_path):
     for text in ("[]", "{", "@/no/such/file"):
         with pytest.raises(Invalid, match="--event"):
             _read_event(text)
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["dev", ""], "SNAPSHOT"),
+        ([""], "ENV"),
+        (["dev", "--runtime", ""], "--runtime"),
+        (["promote", "dev", ""], "TO"),
+        (["rollback", "prod", "--to", ""], "--to"),
+        (["validate", ""], "SNAPSHOT"),
+        (["approve", ""], "DEPLOYMENT"),
+        (["replay", "x", "--on", ""], "--on"),
+        (["status", ""], "ENV"),
+        (["logs", ""], "EXECUTION"),
+        (["logs", "--env", ""], "--environment"),
+        (["status", "-p", ""], "the project"),
+    ],
+)
+def test_a_variable_that_is_not_set_is_not_left_out(words, named, tmp_path):
+    ran = CliRunner().invoke(app, words, obj=FakeSession(FakeHost(tmp_path)))
+    assert isinstance(ran.exception, Invalid)
+    assert str(ran.exception).startswith(f"{named} is empty")
+
+
+def test_a_reason_may_be_empty(tmp_path):
+    ran = CliRunner().invoke(app, ["dev", "--reason", ""], obj=FakeSession(FakeHost(tmp_path)))
+    assert isinstance(ran.exception, NotFound)  # nobody has logged in
+
+
+def test_a_time_is_a_number_of_seconds():
+    for good in (0.0, 30.0, 86_400.0):
+        check_seconds("--wait", good)
+    for wrong in (float("nan"), float("inf"), -1.0, 1e300):
+        with pytest.raises(Invalid, match="--wait"):
+            check_seconds("--wait", wrong)
+
+
+def test_only_executions_that_begin_later_are_new(monkeypatch):
+    monkeypatch.setattr(logs, "_POLL", 0.0)
+    known = [{"id": str(number)} for number in range(100, 0, -1)]
+    looks = iter([known, [{"id": "102"}, {"id": "101"}, *known[:98]], [{"id": "103"}, {"id": "102"}, {"id": "101"}]])
+    new = logs.new_executions(lambda: next(looks), known)
+    assert [next(new)["id"] for _ in range(3)] == ["101", "102", "103"]
+
+
+def test_following_an_environment_begins_with_the_latest_and_shows_no_older_ones(monkeypatch, capsys):
+    there = [{"id": str(number), "kind": "tool", "handler": "t", "status": "ok"} for number in range(100, 0, -1)]
+    monkeypatch.setattr(logs, "list_executions", lambda target, environment, status, limit: there[:limit])
+    monkeypatch.setattr(logs, "_show", lambda *_, **__: None)
+    monkeypatch.setattr(logs, "new_executions", lambda look, known: iter([]) if known == look() == there else None)
+    monkeypatch.setattr("aexl_plane.cli.targets.find_target", lambda *_: None)
+    ran = CliRunner().invoke(app, ["logs", "--env", "dev", "--follow", "-n", "2"])
+    assert ran.exit_code == 0, ran.exception
+    assert [line.partition(":")[0] for line in ran.stderr.splitlines()] == ["99", "100"]
 
 
 class _Stream(http.server.BaseHTTPRequestHandler):

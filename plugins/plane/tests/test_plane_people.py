@@ -8,9 +8,10 @@ import msgspec
 import pytest
 
 from aexl.api import Journal
-from aexl.errors import Conflict, Invalid, Refused
+from aexl.errors import Conflict, Invalid, NotFound, Refused
 from aexl_plane import names, tokens
 from aexl_plane.roles import Tenants
+from aexl_plane.tenancy import MINTED_HERE
 
 
 def code(answer):
@@ -118,13 +119,67 @@ async def test_the_last_who_may_manage_a_tenant_cannot_be_removed(plane, client)
     await plane.json("GET", "/v1/auth/me", client.token, status=401)
 
 
+async def test_ones_last_token_that_may_admin_ends_only_if_that_is_confirmed(plane, client):
+    async def mint(name, **more):
+        wanted = {"name": name, "scopes": ["admin"], **more}
+        return await plane.json("POST", "/api/v1/tokens", client.token, json=wanted, status=201)
+
+    tokens = "/api/v1/tokens"
+    own = f"{tokens}/{client.token.split('_')[1]}"
+    narrow, service = await mint("narrow", workspace="main"), await mint("ci", service=True)
+    for url in (own, tokens, f"{own}?confirm=false"):
+        answer = await plane.json("DELETE", url, client.token, status=409)
+        assert "your last token that may admin" in answer["error"]["message"]
+    await plane.json("DELETE", f"{own}?confirm=perhaps", client.token, status=400)
+    await plane.json("DELETE", f"{tokens}/{narrow['id']}", client.token)
+    await plane.json("DELETE", own, service["token"])
+    await plane.json("GET", "/api/v1/me", client.token, status=401)
+    await plane.json("DELETE", f"{tokens}/{service['id']}", service["token"], status=409)
+    await plane.json("DELETE", f"{tokens}/{service['id']}?confirm=true", service["token"])
+
+
+async def test_another_token_that_may_admin_lets_one_end(plane, client):
+    wanted = {"name": "second", "scopes": ["admin"]}
+    second = await plane.json("POST", "/api/v1/tokens", client.token, json=wanted, status=201)
+    await plane.json("DELETE", f"/api/v1/tokens/{client.token.split('_')[1]}", client.token)
+    await plane.json("DELETE", "/api/v1/tokens", second["token"], status=409)
+
+
+async def test_who_may_not_admin_ends_their_tokens_without_a_question(plane, client):
+    bob = await plane.json("POST", "/api/v1/users", client.token, json={"email": "bob@x.example"}, status=201)
+    assert (await plane.json("DELETE", "/api/v1/tokens", bob["token"]))["revoked"] == 1
+
+
+async def test_on_the_servers_machine_an_owner_gets_another_token(home, run_plane):
+    async with run_plane(home, others=("snapshots", "ledger")) as plane:
+        made = await plane.tenant()
+        await plane.json("POST", "/api/v1/users", made.token, json={"email": "bob@x.example"}, status=201)
+        await plane.json("DELETE", "/api/v1/tokens?confirm=true", made.token)
+        role = plane.host.service(Tenants)
+        for name, email in (("acme", None), (made.tenant.id, made.user.email)):
+            found = await role.mint(name, email)
+            assert (found.tenant, found.user) == (made.tenant, made.user)
+            assert (await plane.json("GET", "/api/v1/me", found.token))["scopes"] == [
+                "read",
+                "write",
+                "execute",
+                "admin",
+            ]
+        for wrong in (("rival", None), ("acme", "bob@x.example"), ("acme", "")):
+            with pytest.raises(NotFound):
+                await role.mint(*wrong)
+        told = [e["data"] for e in await plane.host.service(Journal).read(0, 100) if e["kind"] == "plane.token_minted"]
+    minted = {"tenant": made.tenant.id, "name": MINTED_HERE, "user": made.user.id, "scopes": "admin"}
+    assert minted.items() <= told[-1].items()
+
+
 async def test_all_of_ones_own_tokens_end_at_once_and_nobody_elses(plane, client):
     body = {"name": "x", "scopes": ["read"]}
     mine = (await plane.json("POST", "/api/v1/tokens", client.token, json=body, status=201))["token"]
     service = (await plane.json("POST", "/api/v1/tokens", client.token, json={**body, "service": True}, status=201))[
         "token"
     ]
-    assert (await plane.json("DELETE", "/api/v1/tokens", client.token))["revoked"] == 2
+    assert (await plane.json("DELETE", "/api/v1/tokens?confirm=true", client.token))["revoked"] == 2
     for token, status in ((client.token, 401), (mine, 401), (service, 200)):
         await plane.json("GET", "/v1/auth/me", token, status=status)
 

@@ -25,14 +25,14 @@ def aexl(home, tmp_path):
 
 
 def test_a_project_is_begun_and_its_test_runs(aexl, tmp_path):
-    made = aexl("init", "--project", "shop")
-    root = tmp_path / "shop"
+    made = aexl("init", "--project", "my shop")
+    root = tmp_path / "my shop"
     ran = json.loads(aexl("runtime", "execute", ".", "--handler", "test_handlers.run", at=root).stdout)
     described = json.loads(aexl("runtime", "describe", ".", at=root).stdout)["result"]
     status = json.loads(aexl("snapshot", "status", "--json", at=root).stdout)
 
     assert made.returncode == 0, made.stderr
-    assert "cd shop" in made.stdout
+    assert "cd 'my shop'" in made.stdout
     assert ran["result"] == {"tests": 3}
     assert [handler["kind"] for handler in described["handlers"]] == ["tool", "flow", "http"]
     assert [status["unstaged"], status["untracked"]] == [[], []], status

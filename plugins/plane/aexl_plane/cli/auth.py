@@ -13,4 +13,4 @@ app.add_typer(token_app, name="token")
 app.add_typer(tenant_app, name="tenant")
 
 # Each module adds its commands to the groups above when it is imported.
-from aexl_plane.cli import logins, people, tenants  # noqa: E402, F401
+from aexl_plane.cli import logins, people, revoking, tenants  # noqa: E402, F401

@@ -10,7 +10,7 @@ import typer
 from aexl.api import Session
 from aexl.errors import Conflict, Unavailable
 from aexl_plane.cli.deploy import DEPLOY, app
-from aexl_plane.cli.options import JSON, Target, say, say_aside
+from aexl_plane.cli.options import JSON, Target, check_seconds, say, say_aside
 from aexl_plane.cli.places import (
     ORDER,
     complete_environment,
@@ -37,7 +37,7 @@ _SNAPSHOT: Final[Any] = typer.Argument(
     metavar="[SNAPSHOT]",
 )
 REASON: Final[Any] = typer.Option("", "--reason", "-m", help="Why; it is kept with the deployment.", metavar="TEXT")
-_RUNTIME: Final[Any] = typer.Option("", "--runtime", help="The interpreter; the built-in one.", metavar="NAME")
+_RUNTIME: Final[Any] = typer.Option(None, "--runtime", help="The interpreter; the built-in one.", metavar="NAME")
 WAIT: Final[Any] = typer.Option(
     0.0, "--wait", help="Where it needs approval: wait so long for it.", metavar="SECONDS", min=0.0
 )
@@ -54,7 +54,7 @@ def deploy(
     environment: str = _ENVIRONMENT,
     snapshot: str | None = _SNAPSHOT,
     canary: int = typer.Option(100, "--canary", help="Percent of the requests.", min=1, max=100, metavar="PERCENT"),
-    runtime: str = _RUNTIME,
+    runtime: str | None = _RUNTIME,
     reason: str = REASON,
     wait: float = WAIT,
     as_json: bool = JSON,
@@ -63,10 +63,11 @@ def deploy(
 
     Without a snapshot it is what the project has on the server, not what this folder has.
     """
+    check_seconds("--wait", wait)
     body = {
         "environment": environment,
         "snapshot": find_snapshot(ctx, target, snapshot),
-        "runtime": runtime,
+        "runtime": runtime or "",
         "weight": canary,
         "reason": reason,
     }
@@ -93,7 +94,8 @@ def promote(
     as_json: bool = JSON,
 ) -> None:
     """Let an environment serve what another one serves: the same snapshot, by the same interpreter."""
-    body = {"to": to or next_environment(environment), "reason": reason}
+    check_seconds("--wait", wait)
+    body = {"to": next_environment(environment) if to is None else to, "reason": reason}
     path = f"{environment_path(target, environment)}:promote"
     _finish(ctx.obj, target, target.server.calling.json("POST", path, body, timeout=PATIENCE), wait, as_json)
 
@@ -130,14 +132,15 @@ def validate(
         metavar="ENV",
         autocompletion=complete_environment,
     ),
-    runtime: str = _RUNTIME,
+    runtime: str | None = _RUNTIME,
     as_json: bool = JSON,
 ) -> None:
     """Say what stands against deploying a snapshot, and deploy nothing; ends with 1 if anything does."""
     session: Session = ctx.obj
     named = find_snapshot(ctx, target, snapshot) or "main"
     path = f"{target.path}/snapshots/{segment(named)}:validate"
-    found = target.server.calling.json("POST", path, {"runtime": runtime, "environment": environment}, timeout=PATIENCE)
+    asked = {"runtime": runtime or "", "environment": environment}
+    found = target.server.calling.json("POST", path, asked, timeout=PATIENCE)
     if as_json:
         session.json({"target": target.json(), **found})
     else:

@@ -13,7 +13,7 @@ import typer
 from aexl.api import Session
 from aexl.errors import Invalid
 from aexl_plane.cli.deploy import app
-from aexl_plane.cli.options import JSON, Target, say, say_aside
+from aexl_plane.cli.options import JSON, Target, check_seconds, say, say_aside
 from aexl_plane.cli.places import complete_environment, environment_path, find_snapshot
 from aexl_plane.cli.showing import changes
 from aexl_plane.cli.targets import on_project
@@ -57,6 +57,7 @@ def invoke(
 ) -> None:
     """Run a handler of what an environment serves, and print its result; ends with 1 if it fails."""
     session: Session = ctx.obj
+    check_seconds("--timeout", timeout)
     asked = _asked(kind, name, _read_event(event))
     asked |= {"timeout_seconds": timeout, "mode": "async" if in_background else "sync"}
     found = target.server.calling.json(
@@ -83,7 +84,7 @@ def _read_event(text: str) -> dict[str, Any]:
             raise Invalid(f"--event: {text[1:]} cannot be read: {error}") from error
     try:
         event = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Invalid(f"--event is no JSON: {error}") from error
     if not isinstance(event, dict):
         raise Invalid("--event must be a JSON object")

@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import typer
 
 from aexl.api import Session
-from aexl_plane.cli.options import JSON, PROFILE, PROJECT, URL, WORKSPACE, find_target, say, say_aside
+from aexl_plane.cli.options import JSON, Target, say, say_aside
+from aexl_plane.cli.targets import on_project
 from aexl_plane.client.calling import segment
-from aexl_plane.client.target import Wanted
 
 app = typer.Typer(no_args_is_help=True, help="Show a project's files on a server.")
 
-_SNAPSHOT: str | None = typer.Option(None, "--snapshot", help="Those of a snapshot, by its whole id.", metavar="ID")
+_SNAPSHOT: Any = typer.Option(None, "--snapshot", help="Those of a snapshot, by its whole id.", metavar="ID")
 
 
 @app.command("ls", epilog="Examples: aexl files ls  ·  aexl files ls src/ --json")
+@on_project
 def list_files(
     ctx: typer.Context,
+    target: Target,
     prefix: str = typer.Argument("", help="Only paths that begin so.", metavar="[PREFIX]"),
     snapshot: str | None = _SNAPSHOT,
-    workspace: str | None = WORKSPACE,
-    project: str | None = PROJECT,
-    profile: str | None = PROFILE,
-    url: str | None = URL,
     as_json: bool = JSON,
 ) -> None:
     """Show the files that the server has, not those of this folder."""
     session: Session = ctx.obj
-    target = find_target(session, Wanted(profile, url, workspace, project))
     base = f"{target.path}/snapshots/{segment(snapshot)}/files" if snapshot else f"{target.path}/files"
     answer = target.server.calling.json("GET", base)
     found = [each for each in answer["files"] if each["path"].startswith(prefix)]
@@ -43,18 +41,13 @@ def list_files(
 
 
 @app.command("cat", epilog="Example: aexl files cat entry_point.py")
+@on_project
 def cat_file(
-    ctx: typer.Context,
+    target: Target,
     path: str = typer.Argument(help="As 'aexl files ls' shows it.", metavar="PATH"),
     snapshot: str | None = _SNAPSHOT,
-    workspace: str | None = WORKSPACE,
-    project: str | None = PROJECT,
-    profile: str | None = PROFILE,
-    url: str | None = URL,
 ) -> None:
     """Write a file that the server has to standard output, and where it is from to standard error."""
-    session: Session = ctx.obj
-    target = find_target(session, Wanted(profile, url, workspace, project))
     base = f"{target.path}/snapshots/{segment(snapshot)}/files" if snapshot else f"{target.path}/files"
     data = target.server.calling.raw("GET", f"{base}/{segment(path)}")
     say_aside(f"{path} of {target.sentence()}")

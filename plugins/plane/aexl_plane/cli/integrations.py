@@ -219,5 +219,5 @@ def _read_params(text: str) -> Mapping[str, Any]:
         return msgspec.json.decode(text, type=dict[str, Any])
     except OSError as error:
         raise Invalid(f"{text[1:]} cannot be read: {error.strerror}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise Invalid(f"the parameters must be a JSON object: {error}") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import os
 import sys
 from typing import Any, Final
 
@@ -13,9 +12,18 @@ from aexl.api import Session
 from aexl.errors import AexlError, Invalid, Unavailable
 from aexl_plane.cli.auth import app
 from aexl_plane.cli.options import JSON, PROFILE, URL, say
-from aexl_plane.client.calling import Caller, segment
+from aexl_plane.client.calling import Caller
 from aexl_plane.client.credentials import DEFAULT, Chosen, Credentials, Profile
-from aexl_plane.client.target import TOKEN, Place, Server, Wanted, find_place, find_server, find_url
+from aexl_plane.client.target import (
+    Place,
+    Server,
+    Wanted,
+    check_named,
+    find_place,
+    find_server,
+    find_url,
+    given_token,
+)
 
 NOT_LOGGED_IN: Final = 1
 """Exit code of ``status`` where there is no good login."""
@@ -40,10 +48,12 @@ def login(
 ) -> None:
     """Check a token with a server, keep it under a profile, and make that the current one."""
     session: Session = ctx.obj
+    Wanted(profile, url).check()
+    check_named("the token", token)
     credentials = Credentials(session.home)
     before = credentials.read().profiles.get(profile)
     base = find_url(session, url, before)
-    given = (token or os.environ.get(TOKEN) or _ask_token()).strip()
+    given = (token or given_token() or _ask_token()).strip()
     if not given:
         raise Invalid(
             "no token was given; the server's owner makes them: 'aexl auth user create', 'aexl auth token create'"
@@ -138,6 +148,7 @@ def _login_json(name: str, profile: Profile, current: bool) -> dict[str, Any]:
 def logout(ctx: typer.Context, profile: str | None = PROFILE, as_json: bool = JSON) -> None:
     """Forget a login on this machine. The token stays good: 'aexl auth revoke' ends it."""
     session: Session = ctx.obj
+    Wanted(profile).check()
     credentials = Credentials(session.home)
     name = profile or credentials.read().current
     gone = credentials.profile(name)
@@ -145,35 +156,6 @@ def logout(ctx: typer.Context, profile: str | None = PROFILE, as_json: bool = JS
     if as_json:
         return session.json({"removed": name, "url": gone.url})
     return say(f"Forgot the login {name} at {gone.url}; its token stays good until it is revoked.")
-
-
-@app.command(epilog="Examples: aexl auth revoke  ·  aexl auth revoke 0123456789abcdef  ·  aexl auth revoke --all")
-def revoke(
-    ctx: typer.Context,
-    token: str | None = typer.Argument(None, help="A token's id; by default the one in use.", metavar="[ID]"),
-    everything: bool = typer.Option(False, "--all", help="All tokens of your user."),
-    profile: str | None = PROFILE,
-    url: str | None = URL,
-    as_json: bool = JSON,
-) -> None:
-    """End tokens at once, everywhere; a login that used one is forgotten."""
-    if token and everything:
-        raise Invalid("name a token, or --all, not both")
-    session: Session = ctx.obj
-    server = find_server(session, Wanted(profile, url))
-    own = str(server.calling.json("GET", "/api/v1/me")["token_id"])
-    if everything:
-        count = int(server.calling.json("DELETE", "/api/v1/tokens")["revoked"])
-    else:
-        server.calling.json("DELETE", f"/api/v1/tokens/{segment(token or own)}")
-        count = 1
-    forgotten = server.profile if (everything or token in (None, own)) and server.source != TOKEN else None
-    if forgotten:
-        Credentials(session.home).remove(forgotten)
-    if as_json:
-        return session.json({"url": server.url, "revoked": count, "logged_out": forgotten})
-    also = f", and forgot the login {forgotten}" if forgotten else ""
-    return say(f"Revoked {count} token{'' if count == 1 else 's'} at {server.url}{also}.")
 
 
 @app.command(epilog="Example: aexl auth switch work")

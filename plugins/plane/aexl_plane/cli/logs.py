@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -31,6 +31,8 @@ _QUIET: Final = 60.0
 
 _COLOURS: Final[Mapping[str, Colour]] = {"ERROR": "red", "WARN": "yellow", "DEBUG": "dim"}
 
+Found = Sequence[Mapping[str, Any]]
+
 
 @app.command(
     epilog="Examples: aexl deploy logs 0198c0de-… --follow  ·  aexl deploy logs --env prod -n 3  ·  "
@@ -52,18 +54,30 @@ def logs(
         raise Invalid("name an execution, or --env for the latest of an environment, not both")
     if execution is not None:
         return _show(target, execution, follow=follow, as_json=as_json)
-    latest = list_executions(target, environment, None, limit)
+    goes_on = follow and environment is not None
+    latest = list_executions(target, environment, None, _RECENT if goes_on else limit)
     if not latest and not follow:
         raise NotFound(f"nothing has run yet in {environment or 'any environment'} of {target.sentence()}")
-    for each in reversed(latest):
+    for each in reversed(latest[:limit]):
         _show_one(target, each, follow=follow, as_json=as_json)
-    while follow and environment:
-        time.sleep(_POLL)
-        seen = {each["id"] for each in latest}
-        latest = list_executions(target, environment, None, _RECENT)
-        for each in reversed([each for each in latest if each["id"] not in seen] if seen else latest):
+    if goes_on:
+        for each in new_executions(lambda: list_executions(target, environment, None, _RECENT), latest):
             _show_one(target, each, follow=True, as_json=as_json)
     return None
+
+
+def new_executions(look: Callable[[], Found], known: Found) -> Iterator[Mapping[str, Any]]:
+    """Yield executions that have begun since a look, the oldest first, and look again; it never ends.
+
+    Args:
+        look: Returns the latest ones, the latest first.
+        known: What it has returned before.
+    """
+    while True:
+        seen = {each["id"] for each in known}
+        time.sleep(_POLL)
+        known = look()
+        yield from [each for each in reversed(known) if each["id"] not in seen]
 
 
 def _show_one(target: Target, each: Mapping[str, Any], *, follow: bool, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import typer
 
 from aexl.api import Session
-from aexl.errors import NotFound
+from aexl.errors import Invalid, NotFound
 from aexl_plane.client.target import Place, Server, Wanted, find_place, find_server
 
 # Any: Typer's options stand in for values of another type.
@@ -22,6 +22,8 @@ WORKSPACE: Final[Any] = typer.Option(
 PROJECT: Final[Any] = typer.Option(
     None, "--project", "-p", help="A project; by default the chosen one.", metavar="NAME"
 )
+
+_YEAR: Final = 366 * 86_400.0
 
 
 class Target(NamedTuple):
@@ -75,6 +77,16 @@ def find_target(session: Session, wanted: Wanted) -> Target:
     server = find_server(session, wanted)
     me = server.calling.json("GET", "/api/v1/me")
     return Target(server, me, find_place(server, wanted, me))
+
+
+def check_seconds(option: str, value: float) -> None:
+    """Refuse what is no time to wait.
+
+    Raises:
+        Invalid: If it is negative, no number, or more than a year.
+    """
+    if not 0 <= value <= _YEAR:
+        raise Invalid(f"{option} must be a number of seconds, up to a year, not {value:g}")
 
 
 def say(text: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
-from typing import Any
+from typing import Any, Final
 
 import typer
 
@@ -19,6 +19,8 @@ from aexl_plane.stamps import stamp
 _EMAIL: Any = typer.Option(None, help="The owner's address; nothing is sent to it.", metavar="EMAIL")
 _WORKSPACE: Any = typer.Option("main", help="The first workspace.", metavar="NAME")
 _PROJECT: Any = typer.Option("demo", help="The first project.", metavar="NAME")
+
+_LOG_IN: Final = "Log in with 'aexl auth login', or set AEXL_TOKEN."
 
 
 @app.command(epilog="Example: aexl auth bootstrap --json")
@@ -64,10 +66,35 @@ def list_tenants(ctx: typer.Context, as_json: bool = JSON) -> None:
     return session.table(["TENANT", "ID", "CREATED"], [(each.name, each.id, stamp(each.created)) for each in found])
 
 
+@tenant_app.command("token", epilog="Example: aexl auth tenant token default")
+def make_owner_token(
+    ctx: typer.Context,
+    name: str = typer.Argument(help="The tenant; 'aexl auth tenant list' shows them.", metavar="NAME"),
+    email: str | None = typer.Option(
+        None, help="Whose, of those who may admin; by default the first of them.", metavar="EMAIL"
+    ),
+    as_json: bool = JSON,
+) -> None:
+    """Make a token for a tenant's owner, where the ones that there were are lost; show it."""
+    session: Session = ctx.obj
+    made = session.ask(Tenants, lambda tenants: tenants.mint(name, email))
+    if as_json:
+        return session.json(
+            {
+                "token": made.token,
+                "tenant": {"id": made.tenant.id, "name": made.tenant.name},
+                "user": {"id": made.user.id, "email": made.user.email},
+            }
+        )
+    say(f"Made a token for {made.user.email}, who may admin the tenant {made.tenant.name}.")
+    say(f"The token, shown once: {made.token}")
+    return say_aside(_LOG_IN)
+
+
 def _make(
     session: Session, tenant: str, email: str | None, workspace: str, project: str, *, first: bool
 ) -> Bootstrapped:
-    owner = email or f"{_user()}@{os.uname().nodename}"
+    owner = f"{_user()}@{os.uname().nodename}" if email is None else email
     return session.ask(Tenants, lambda tenants: tenants.bootstrap(tenant, owner, workspace, project, first))
 
 
@@ -110,4 +137,4 @@ def _show(session: Session, made: Bootstrapped, profile: str | None, as_json: bo
     say(f"Owner {made.user.email}. The token, shown once: {made.token}")
     if profile:
         return say_aside(f"You are logged in as the owner (profile {profile}); 'aexl info' shows where.")
-    return say_aside("Log in with 'aexl auth login', or set AEXL_TOKEN.")
+    return say_aside(_LOG_IN)

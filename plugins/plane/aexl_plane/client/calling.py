@@ -39,7 +39,12 @@ def check_url(url: str) -> str:
     Raises:
         Invalid: If it is none, has a password in it, or would send a token in the clear.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - reading it checks it
+        (parts.hostname or "").encode("idna")
+    except ValueError as error:
+        raise Invalid(f"{url!r} is not the URL of an aexl server: {error}") from error
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise Invalid(f"{url!r} is not the URL of an aexl server: write https://HOST")
     if parts.username or parts.password:
@@ -54,9 +59,14 @@ class Caller:
 
     Args:
         url: As ``check_url`` returns it.
+
+    Raises:
+        Invalid: If the token cannot be one; it is not shown.
     """
 
     def __init__(self, url: str, token: str) -> None:
+        if not _can_be_sent(token):
+            raise Invalid("the token has characters in it that no token has; copy it again, and nothing beside it")
         self._url = url
         self._token = token
 
@@ -76,11 +86,14 @@ class Caller:
             headers: Beside those that every request has.
 
         Raises:
-            NotFound, Conflict, Invalid: What the server says.
+            NotFound, Conflict, Invalid: What the server says; ``Invalid`` also if it cannot be asked so.
             AexlError: If the token is not good for it.
             Unavailable: If the server cannot be reached, or fails.
         """
-        encoded = None if body is None else msgspec.json.encode(body)
+        try:
+            encoded = None if body is None else msgspec.json.encode(body)
+        except UnicodeEncodeError as error:
+            raise Invalid("what is to be sent has something in it that is not UTF-8") from error
         data = self.raw(method, path, encoded, timeout=timeout, headers=headers)
         try:
             return msgspec.json.decode(data)
@@ -135,6 +148,8 @@ class Caller:
         parts = urlsplit(self._url)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(parts.hostname or "", parts.port, timeout=timeout)
+        if strange := [name for name, value in headers.items() if not _can_be_sent(value)]:
+            raise Invalid(f"{', '.join(strange)} may have printable ASCII characters only")
         sent = {"authorization": f"Bearer {self._token}", **headers}
         if body is not None:
             sent["content-type"] = "application/json"
@@ -144,6 +159,8 @@ class Caller:
                 response = connection.getresponse()
             except (OSError, http.client.HTTPException) as error:
                 raise Unavailable(f"{self._url} could not be reached: {error}") from error
+            except ValueError as error:  # the URL has something in its path that it cannot have
+                raise Invalid(f"{self._url} cannot be asked so") from error
             if response.status >= 300:
                 raise _error(response.status, self._read(response), self._url)
             yield response
@@ -151,19 +168,41 @@ class Caller:
             connection.close()
 
 
+def _can_be_sent(text: str) -> bool:
+    return text.isascii() and text.isprintable()
+
+
 def segment(text: str) -> str:
-    """Return a text as one segment of a path."""
-    return quote(text, safe="")
+    """Return a name as one segment of a path.
+
+    Raises:
+        Invalid: If it is empty, which names nothing, or not UTF-8.
+    """
+    if not text:
+        raise Invalid("an empty name names nothing; is a variable not set?")
+    return _quote(text)
 
 
 def query(values: Mapping[str, str]) -> str:
-    """Return a query string, with its question mark."""
-    return "?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in values.items()) if values else ""
+    """Return a query string, with its question mark.
+
+    Raises:
+        Invalid: If a value is not UTF-8.
+    """
+    return "?" + "&".join(f"{name}={_quote(value)}" for name, value in values.items()) if values else ""
+
+
+def _quote(text: str) -> str:
+    try:
+        return quote(text, safe="")
+    except UnicodeEncodeError as error:
+        raise Invalid(f"{text!r} is not UTF-8") from error
 
 
 _KINDS: Final[Mapping[int, type[AexlError]]] = {
     400: Invalid,
     404: NotFound,
+    405: Invalid,
     409: Conflict,
     413: Invalid,
     422: Invalid,
@@ -180,5 +219,7 @@ def _error(status: int, data: bytes, url: str) -> AexlError:
     if status in (401, 403):
         of_token = said and (status == 401 or problem.code == "scope_missing")
         return AexlError(f"{url} refuses the token: {text}" if of_token else text)
+    if status == 405:
+        text = f"{url} does not do this with what is named; is it another version of aexl? It says: {text}"
     kind = _KINDS.get(status, Unavailable)
     return kind(text)

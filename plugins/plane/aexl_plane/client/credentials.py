@@ -183,6 +183,8 @@ class Credentials:
             with self._locked():
                 data = msgspec.json.format(msgspec.json.encode(change(self.read())), indent=2) + b"\n"
                 _replace(self._path, data)
+        except UnicodeEncodeError as error:
+            raise Invalid("a profile's name must be UTF-8") from error
         except OSError as error:
             raise Unavailable(f"{self._path}: {error.strerror or error}") from error
 

@@ -21,6 +21,21 @@ Source = Literal["AEXL_TOKEN", "file", "keyring"]
 TOKEN: Final = "AEXL_TOKEN"  # noqa: S105 - a variable's name
 
 
+def given_token() -> str:
+    """Return the token that the environment has; empty where it has none."""
+    return os.environ.get(TOKEN, "").strip()
+
+
+def check_named(what: str, name: object) -> None:
+    """Refuse an empty name: a variable that is not set is no way to leave something out.
+
+    Raises:
+        Invalid: If it is empty.
+    """
+    if name == "":
+        raise Invalid(f"{what} is empty: name something, or leave it out; is a variable not set?")
+
+
 class Wanted(NamedTuple):
     """What flags have named; ``None`` where they have not."""
 
@@ -28,6 +43,15 @@ class Wanted(NamedTuple):
     url: str | None = None
     workspace: str | None = None
     project: str | None = None
+
+    def check(self) -> None:
+        """Refuse empty names.
+
+        Raises:
+            Invalid: If there is one.
+        """
+        for what, name in self._asdict().items():
+            check_named(f"the {what}", name)
 
 
 class Server(NamedTuple):
@@ -76,20 +100,24 @@ def find_server(session: Session, wanted: Wanted) -> Server:
 
     Raises:
         NotFound: If nobody has logged in, and no variable has a token.
-        Invalid: If the token at hand belongs to another server.
+        Invalid: If the token at hand belongs to another server, or a name is empty.
     """
+    wanted.check()
     credentials = Credentials(session.home)
     kept = credentials.read()
     name = wanted.profile or os.environ.get("AEXL_PROFILE")
     login = credentials.profile(name) if name else kept.profiles.get(kept.current)
     name = name or (kept.current if login else None)
     url = find_url(session, wanted.url, login)
-    given = os.environ.get(TOKEN)
+    given = given_token()
     if given:
         same = login is not None and login.url == url
         return Server(url, name if same else None, "AEXL_TOKEN", login if same else None, Caller(url, given))
     if login is None or name is None:
-        raise NotFound("nobody has logged in: 'aexl auth login', or on the server's machine 'aexl auth bootstrap'")
+        raise NotFound(
+            "nobody has logged in: 'aexl auth login' with a token. On the server's machine 'aexl auth bootstrap' makes "
+            "the first one, and 'aexl auth tenant token NAME' another one where all are lost"
+        )
     if login.url != url:
         raise Invalid(
             f"the profile {name} is for {login.url}, and its token is not sent to {url}; "

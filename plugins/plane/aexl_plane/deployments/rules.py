@@ -76,14 +76,21 @@ def check_waiting(made: Deployment) -> None:
         raise Conflict(f"deployment {made.id} does not wait for approval: it was {by}")
 
 
-def check_served(made: Deployment, environment: str) -> None:
-    """Hold a rollback to what has served there.
+def check_served(made: Deployment, environment: Environment) -> None:
+    """Hold a rollback to what has served there; where deployments wait for approval, to what has served all requests.
 
     Raises:
         Invalid: If the deployment is another environment's, or was never active.
+        Conflict: If only its share of the requests has been approved.
     """
-    if made.environment != environment or made.status not in ("active", "replaced"):
-        raise Invalid(f"deployment {made.id} has never served {environment}, so nothing can be rolled back to it")
+    name = environment.name
+    if made.environment != name or made.status not in ("active", "replaced"):
+        raise Invalid(f"deployment {made.id} has never served {name}, so nothing can be rolled back to it")
+    if environment.approval and made.weight < 100:
+        raise Conflict(
+            f"deployment {made.id} was approved for {made.weight} % of the requests to {name}, and not for all; "
+            "deploy its snapshot, and have that approved"
+        )
 
 
 def runtime_name(text: str) -> str:

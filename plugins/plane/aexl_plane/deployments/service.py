@@ -251,7 +251,8 @@ class Deployments:
         Raises:
             NotFound: If there is no such one, or nothing before.
             Invalid: If it has never served there.
-            Conflict: If it serves already, or another one serves since it was looked at.
+            Conflict: If it serves already, another one serves since it was looked at, or only a share of the requests
+                was approved for it where deployments wait for approval.
             SnapshotRefused: If its runtime is gone, or not allowed any more.
         """
         check_request(100, reason)
@@ -265,7 +266,7 @@ class Deployments:
         target = await self._database.read(
             lambda db: rows.find_earlier(db, active) if to is None else rows.find_deployment(db, project, to)
         )
-        check_served(target, environment)
+        check_served(target, before.environment)
         if target.id == active.id:
             raise Conflict(f"deployment {target.id} serves {environment} already")
         await self._validator.check_runtime(target, before.environment.runtimes)
@@ -278,6 +279,7 @@ class Deployments:
             now = self.environments.find(db, project, environment)
             check_expected(now, active.id)
             check_allowed(now, made.runtime)
+            check_served(target, now)
             rows.add_deployment(db, made, waits=False)
             return rows.activate(db, now, made, None, "")
 

@@ -161,7 +161,7 @@ class Validator:
 
     async def _text(self, project: str, file: RepositoryFile) -> str | Obstacle:
         try:
-            return (await self._repositories().read(project, file.id, _FILE_BYTES)).decode()
+            return (await self._repositories().read(project, file.id, _FILE_BYTES)).decode("utf-8-sig")
         except Invalid:
             message = f"{file.path} has {file.size} bytes; {_FILE_BYTES} are read"
         except UnicodeDecodeError:

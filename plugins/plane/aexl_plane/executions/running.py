@@ -119,7 +119,7 @@ class Runner:
         error: AexlError | None,
     ) -> None:
         """Write the end down, and tell who waits for it; an error that nothing of the handler saw goes to them."""
-        answer = None if ran is None else _with_log(ran.answer, live)
+        answer = _with_log({"meta": {}} if ran is None else ran.answer, live)
         execution = live.execution
         ended = time.time()
         ending = Ending(
@@ -128,7 +128,7 @@ class Runner:
             http_status=http_status,
             code=code,
             ended=ended,
-            answer=None if answer is None else _encode(answer, self._most()),
+            answer=_encode(answer, self._most()),
             frees_key=error is not None and not live.has_begun,
         )
         by = live.cancelled_by

@@ -18,6 +18,7 @@ import trio
 
 from aexl.api import Host, uuid7
 from aexl.errors import AexlError, Refused, Unavailable
+from aexl_plane.deployments.environments import Environments
 from aexl_plane.executions.asked import Asked, Recorded
 from aexl_plane.executions.live import LiveRun, Outcome
 from aexl_plane.executions.running import Runner
@@ -58,8 +59,11 @@ class Order(NamedTuple):
 class ExecutionService:
     """Runs of handlers. ``running`` must be open."""
 
-    def __init__(self, host: Host, database: Database, options: Callable[[], PlaneOptions]) -> None:
+    def __init__(
+        self, host: Host, database: Database, options: Callable[[], PlaneOptions], environments: Environments
+    ) -> None:
         self._database = database
+        self._environments = environments
         self._options = options
         self._runner = Runner(host, database, lambda: options().payload_bytes)
         self._live: dict[str, LiveRun] = {}
@@ -224,10 +228,12 @@ class ExecutionService:
             before: The id of one; only older ones are returned.
 
         Raises:
-            NotFound: If the project has no execution ``before``.
+            NotFound: If the project has no such environment, or no execution ``before``.
         """
 
         def work(db: apsw.Connection) -> list[Execution]:
+            if environment is not None:
+                self._environments.find(db, project, environment)
             mark = None if before is None else rows.find_execution(db, project, before)
             found = rows.list_executions(db, project, environment=environment, status=status, before=mark, limit=limit)
             return list(found)

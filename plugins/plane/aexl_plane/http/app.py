@@ -18,8 +18,9 @@ from aexl_plane.deployments.validation import SnapshotRefused
 from aexl_plane.http.request import Gone, Reply, Request, Stream
 from aexl_plane.http.routing import Route, Routes
 from aexl_plane.records import Caller, Project, Upload, Workspace
-from aexl_plane.storage import files, people, places
+from aexl_plane.storage import files, places
 from aexl_plane.storage.database import Database
+from aexl_plane.storage.tokens import authenticate
 
 _STATUS: Final[Sequence[tuple[type[AexlError], int, str]]] = (
     (NotFound, 404, "not_found"),
@@ -70,7 +71,7 @@ class PlaneApp:
 
     async def _look_up(self, route: Route, parts: Mapping[str, str], token: str) -> Named:
         def work(connection: apsw.Connection) -> Named:
-            caller = people.authenticate(connection, token)
+            caller = authenticate(connection, token)
             check_right(caller, route)
             return caller, *_find_places(connection, caller, parts)
 

@@ -15,7 +15,7 @@ from aexl_plane.records import Deployment
 from aexl_plane.stamps import stamp
 
 
-class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True):
+class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of an environment; what is left out stays as it is.
 
     Attributes:
@@ -27,7 +27,7 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True):
     runtimes: tuple[str, ...] | None = None
 
 
-class NewDeployment(msgspec.Struct, frozen=True, kw_only=True):
+class NewDeployment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A deployment to make.
 
     Attributes:
@@ -46,7 +46,7 @@ class NewDeployment(msgspec.Struct, frozen=True, kw_only=True):
     expected: str | None = None
 
 
-class Promotion(msgspec.Struct, frozen=True, kw_only=True):
+class Promotion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where to promote to; ``expected`` is the deployment that must serve there now."""
 
     to: str
@@ -54,20 +54,20 @@ class Promotion(msgspec.Struct, frozen=True, kw_only=True):
     expected: str | None = None
 
 
-class Rollback(msgspec.Struct, frozen=True, kw_only=True):
+class Rollback(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which deployment to go back to; by default the last one that ran something else."""
 
     to: str | None = None
     reason: str = ""
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
+class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Why a deployment is approved or rejected; up to 1,000 characters."""
 
     reason: str = ""
 
 
-class Trial(msgspec.Struct, frozen=True, kw_only=True):
+class Trial(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a snapshot is validated for: a runtime, and an environment whose list counts."""
 
     runtime: str = ""

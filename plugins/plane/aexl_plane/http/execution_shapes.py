@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from aexl.api import BUILTIN
 from aexl_plane.executions.asked import Asked
 from aexl_plane.executions.difference import Change
 from aexl_plane.executions.live import Outcome
@@ -75,7 +76,7 @@ class ExecutionSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         environment: Where it ran; ``null`` for a snapshot that was named.
-        runtime: The interpreter's name; empty for the built-in one.
+        runtime: The interpreter's name.
         handler: Its name; ``METHOD /path`` of kind ``http``, ``server/tool`` of kind ``mcp``.
         http_status: What the handler, or its failure, says as an HTTP status.
         code: Of the error, if it has no result.
@@ -193,7 +194,7 @@ def _summary(execution: Execution) -> dict[str, Any]:
         "environment": execution.environment,
         "deployment": execution.deployment,
         "snapshot": execution.snapshot,
-        "runtime": execution.runtime,
+        "runtime": execution.runtime or BUILTIN,
         "action": execution.action,
         "kind": execution.kind,
         "handler": execution.handler,

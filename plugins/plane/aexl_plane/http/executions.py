@@ -204,11 +204,9 @@ class ExecutionRoutes:
 
 
 def _wants_stream(request: Request) -> bool:
-    follow = request.query.get("follow")
-    if follow not in (None, "", "true", "false"):
-        raise Invalid(f"follow must be true or false, not {follow[:20]!r}")
+    follow = request.flag("follow")
     asked = request.headers.get("accept", "").partition(";")[0].strip() == "text/event-stream"
-    return follow in ("", "true") or (follow is None and asked)
+    return asked if follow is None else follow
 
 
 def _number(*texts: str | None) -> int:

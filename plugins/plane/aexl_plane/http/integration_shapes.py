@@ -18,7 +18,7 @@ class Nothing(msgspec.Struct, frozen=True, kw_only=True):
     """An empty object; what else it has is not read."""
 
 
-class NewConnection(msgspec.Struct, frozen=True, kw_only=True):
+class NewConnection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An integration to add to a project.
 
     Attributes:
@@ -106,9 +106,13 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ActionParams(msgspec.Struct, frozen=True, kw_only=True):
-    """An action's parameters, as its provider wants them."""
+    """An action's parameters, as today's clients send them; what else they say is not read."""
 
     params: Mapping[str, Any] = {}
+
+
+class NewAction(ActionParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An action to run: its parameters, as its provider wants them."""
 
 
 class ActionDone(msgspec.Struct, frozen=True, kw_only=True):

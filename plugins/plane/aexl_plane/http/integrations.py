@@ -10,11 +10,11 @@ import msgspec
 from aexl.errors import Invalid
 from aexl_plane.http.integration_shapes import (
     ActionDone,
-    ActionParams,
     Checked,
     ConnectionList,
     ConnectionShape,
     MadeConnection,
+    NewAction,
     NewConnection,
     Nothing,
     OfferedList,
@@ -110,7 +110,7 @@ class ConnectionRoutes:
                 needs="execute",
                 answer=self.invoke,
                 summary="Run an action that the integration has been granted",
-                takes=ActionParams,
+                takes=NewAction,
                 gives=ActionDone,
                 query=(_KEY,),
                 failures=(402, 408, 423, *_FAILURES),
@@ -194,7 +194,7 @@ class ConnectionRoutes:
 
     async def invoke(self, request: Request) -> Reply:
         """Run an action."""
-        wanted, key = await request.json(ActionParams), check_key(request.headers.get("idempotency-key"))
+        wanted, key = await request.json(NewAction), check_key(request.headers.get("idempotency-key"))
         found, workspace = await find_connection(self._database, request), request.project.workspace
         action = request.parts["action"]
         done = await self._integrations.invoke(request.caller, workspace, found, action, wanted.params, key)

@@ -10,7 +10,7 @@ import msgspec
 from aexl_plane.names import EMAIL, LABEL, RIGHTS, SLUG, Right
 from aexl_plane.records import Caller, Project, TokenRecord, User, Workspace
 from aexl_plane.stamps import stamp
-from aexl_plane.storage.people import LONGEST_TTL
+from aexl_plane.storage.tokens import LONGEST_TTL
 
 # Said in the schema only: what is wrong with one is said better where it is used.
 Slug = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": SLUG})]
@@ -22,7 +22,7 @@ Seconds = Annotated[float, msgspec.Meta(extra_json_schema={"exclusiveMinimum": 0
 Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
-class NewPlace(msgspec.Struct, frozen=True, kw_only=True):
+class NewPlace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A workspace or project to make; the slug is its name too, if none is given."""
 
     slug: Slug
@@ -89,7 +89,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     workspaces: Sequence[NamedWorkspace]
 
 
-class NewUser(msgspec.Struct, frozen=True, kw_only=True):
+class NewUser(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A user to make, with a first token."""
 
     email: Email
@@ -124,7 +124,7 @@ class RemovedUser(msgspec.Struct, frozen=True, kw_only=True):
     removed: UserShape
 
 
-class NewToken(msgspec.Struct, frozen=True, kw_only=True):
+class NewToken(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A token to make: of the caller's own user, or with ``service`` of nobody's."""
 
     name: Label

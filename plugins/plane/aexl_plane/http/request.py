@@ -164,6 +164,17 @@ class Request:
         """
         return decode_body(await self.read(JSON_BYTES), model)
 
+    def flag(self, name: str) -> bool | None:
+        """Return a yes or no of the query, where the name alone is a yes; ``None`` if it is not there.
+
+        Raises:
+            Invalid: If it is neither.
+        """
+        text = self.query.get(name)
+        if text not in (None, "", "true", "false"):
+            raise Invalid(f"{name} must be true or false, not {text[:20]!r}")
+        return None if text is None else text != "false"
+
     def number(self, name: str, usual: int, most: int) -> int:
         """Return a whole number of the query from 1 to ``most``.
 

@@ -167,7 +167,8 @@ async def test_an_older_one_stays_decidable_and_what_is_approved_last_serves(dep
     assert (await deployer.deployments.rollback(deployer.actor, deployer.project, "prod")).snapshot == newer.snapshot
 
 
-async def test_a_promotion_and_a_canary_wait_too_and_a_rollback_does_not(deployer, anna):
+async def canary_beside(deployer, anna):
+    """Let prod serve something, and a canary of something else beside it; return both."""
     await deployer.deploy()
     promoted = await deployer.deployments.promote(deployer.actor, deployer.project, "dev", "prod")
     assert promoted.status == "waiting"
@@ -177,8 +178,32 @@ async def test_a_promotion_and_a_canary_wait_too_and_a_rollback_does_not(deploye
     await approve(deployer, anna, canary)
     standing = await deployer.deployments.environments.get(deployer.project, "prod")
     assert (standing.active.id, standing.canary.id) == (promoted.id, canary.id)
-    back = await deployer.deployments.rollback(deployer.actor, deployer.project, "prod", canary.id)
-    assert (back.status, back.snapshot) == ("active", canary.snapshot)
+    return promoted, canary
+
+
+async def test_a_promotion_and_a_canary_wait_too_and_a_rollback_does_not(deployer, anna):
+    promoted, canary = await canary_beside(deployer, anna)
+    await approve(deployer, anna, await deployer.deploy("prod", snapshot=canary.snapshot))
+    back = await deployer.deployments.rollback(deployer.actor, deployer.project, "prod", promoted.id)
+    assert (back.status, back.snapshot) == ("active", promoted.snapshot)
+
+
+async def test_a_share_that_was_approved_does_not_become_the_whole_by_a_rollback(deployer, anna):
+    promoted, canary = await canary_beside(deployer, anna)
+    rollback = deployer.deployments.rollback
+    with pytest.raises(Conflict, match="approved for 10 % of the requests to prod, and not for all"):
+        await rollback(deployer.actor, deployer.project, "prod", canary.id)
+    await rollback(deployer.actor, deployer.project, "prod")
+    with pytest.raises(Conflict, match="and not for all"):
+        await rollback(deployer.actor, deployer.project, "prod", canary.id)
+    assert (await deployer.serving("prod")).id == promoted.id
+
+
+async def test_where_nothing_needs_approval_a_rollback_may_go_to_what_was_a_canary(deployer):
+    await deployer.deploy()
+    canary = await deployer.deploy(snapshot=await deployer.snapshot("2"), weight=10)
+    back = await deployer.deployments.rollback(deployer.actor, deployer.project, "dev", canary.id)
+    assert (back.status, back.weight, back.snapshot) == ("active", 100, canary.snapshot)
 
 
 async def test_so_many_may_wait(deployer):

@@ -8,6 +8,7 @@ import pytest
 from aexl.errors import Conflict, Invalid, NotFound
 from aexl_plane.deployments.environments import RUNTIMES
 from aexl_plane.http.deployments import LISTED
+from aexl_plane.http.integration_shapes import Nothing
 from aexl_plane.names import RESERVED_ENVIRONMENTS
 from aexl_plane.storage.deployments import ENVIRONMENTS
 
@@ -47,6 +48,22 @@ async def test_what_serves_goes_on_serving_when_settings_change(deployer):
     assert (await deployer.deploy()).status == "waiting"
     await put(deployer, "prod", approval=False)
     assert (await deployer.deploy("prod")).status == "active"
+
+
+async def test_a_field_that_nobody_knows_governs_nothing(deployer, client):
+    for method, url, wanted in (
+        ("POST", "deployments", {"environment": "dev", "wieght": 10}),
+        ("PUT", "environments/dev", {"aproval": True}),
+    ):
+        answer = await client.plane.json(method, f"{client.api}/{url}", client.token, json=wanted, status=400)
+        assert "unknown field" in answer["error"]["message"]
+    with pytest.raises(NotFound):
+        await deployer.serving()
+
+
+async def test_every_request_of_our_own_says_all_that_it_may_have(plane):
+    asked = {route.takes for route in plane.assembly.routes().all if route.takes not in (None, Nothing)}
+    assert [each for each in asked if not each.__struct_config__.forbid_unknown_fields] == []
 
 
 async def test_one_of_a_project_is_none_of_another(deployer, plane, make_client):

@@ -110,6 +110,12 @@ async def test_a_list_that_changes_while_a_snapshot_is_looked_at_counts(deployer
 
 
 @pytest.mark.slow
+async def test_a_byte_order_mark_is_no_part_of_a_requirement(deployer):
+    await deployer.snapshot(b"\xef\xbb\xbfabsent\n", "requirements.txt")
+    message = "requirements.txt: absent is needed, and runtime builtin does not have absent"
+    assert await validate(deployer) == [("requirement", message)]
+
+
 async def test_requirements_lead_to_other_files_but_not_for_ever(deployer):
     await deployer.snapshot(b"-r more/a.txt\n-r gone.txt\n", "requirements.txt")
     await deployer.snapshot(b"-r ../requirements.txt\nabsent\n", "more/a.txt")

@@ -185,6 +185,7 @@ async def test_executions_are_listed_newest_first_and_page_by_page(deployed):
     listed = (await deployed.json("GET", deployed.executions))["executions"]
     assert [each["id"] for each in listed] == ids[::-1]
     assert all("result" not in each for each in listed)
+    assert {each["runtime"] for each in listed} == {"builtin"}
     for query, expected in (
         ("limit=1", ids[2:]),
         (f"before={ids[2]}&limit=1", ids[1:2]),
@@ -195,4 +196,5 @@ async def test_executions_are_listed_newest_first_and_page_by_page(deployed):
         assert [each["id"] for each in found] == expected
     for query in ("limit=0", "limit=1001", "status=x"):
         assert (await deployed.ask("GET", f"{deployed.executions}?{query}")).status == 400
-    assert (await deployed.ask("GET", f"{deployed.executions}?before=x")).status == 404
+    for query in ("before=x", "environment=nosuch"):
+        assert (await deployed.ask("GET", f"{deployed.executions}?{query}")).status == 404

@@ -95,6 +95,17 @@ async def test_what_runs_is_cancelled_and_whoever_waits_is_told(deployed, handle
     assert again["status"] == "cancelled"
 
 
+async def test_the_log_of_a_run_that_was_cancelled_is_kept(deployed, handlers):
+    handlers.gates["add"] = trio.Event()
+    _, body = await deployed.post(mode="async")
+    await until(lambda: handlers.begun.get("add") == 1)
+    ended = await deployed.json("POST", f"{deployed.executions}/{body['id']}:cancel")
+    page = await deployed.json("GET", f"{deployed.executions}/{body['id']}/logs")
+    assert (page["status"], [each["event"] for each in page["records"]]) == ("cancelled", ["runner.start"])
+    assert (ended["error"]["code"], ended.get("result")) == ("CANCELLED", None)
+    assert await deployed.get(body["id"]) == ended
+
+
 async def test_what_has_ended_is_not_cancelled(deployed):
     _, body = await deployed.post()
     assert (await deployed.json("POST", f"{deployed.executions}/{body['id']}:cancel"))["status"] == "ok"
