@@ -160,9 +160,9 @@ class Snapshots(Protocol):
     """Snapshots of folders, kept in the host's own store: what an agent's step changed, and its undo.
 
     Paths are absolute paths of folders on the host's machine. Files that the folder's
-    ignore files name (``.aexlignore``; ``.gitignore`` in a folder without one), ``.git`` and
-    ``.aexl`` are outside: never read, never changed. So is what a snapshot cannot hold (links,
-    devices, pipes, sockets).
+    ignore files name (``.aexlignore``; ``.gitignore`` in a folder without one), ``.git``,
+    ``.aexl`` and ``AEXL_HOME`` are outside: never captured, never changed. So is what a snapshot
+    cannot hold (links, devices, pipes, sockets).
 
     Work on files runs in threads: a cancelled call returns when the file it is at is done.
     """
@@ -380,6 +380,10 @@ class Control(Protocol):
         Raises:
             ConfigError: If it cannot be used; the old one stays in force.
         """
+        ...
+
+    async def configuration(self) -> Mapping[str, object]:
+        """Return the values in force by table, those that somebody has set."""
         ...
 
     async def status(self) -> Mapping[str, object]:

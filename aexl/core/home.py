@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from aexl.errors import Unavailable
+from aexl.errors import NotFound, Unavailable
 
 FOLDERS: Final = ("keys", "logs", "plugins", "policies")
 """Folders that ``aexl init`` makes; plugins make their own."""
@@ -20,7 +20,22 @@ SOCKET_NAME: Final = "control.sock"
 def find_home(environ: Mapping[str, str]) -> Path:
     """Return ``AEXL_HOME``, by default ``~/.aexl``, as an absolute path; it need not exist."""
     given = environ.get("AEXL_HOME")
-    return Path(given).expanduser().absolute() if given else Path.home() / ".aexl"
+    if not given:
+        return Path.home() / ".aexl"
+    home = Path(given).expanduser()
+    return home if home.is_absolute() else find_here() / home
+
+
+def find_here() -> Path:
+    """Return the current folder.
+
+    Raises:
+        NotFound: If it has been removed.
+    """
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise NotFound("the current folder is gone: go to one that is there") from error
 
 
 def make_home(home: Path) -> None:

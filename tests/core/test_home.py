@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from aexl.core.home import find_home, find_project, make_home
-from aexl.errors import Unavailable
+from aexl.core.home import find_here, find_home, find_project, make_home
+from aexl.errors import NotFound, Unavailable
 
 NOBODY = 65534
 
@@ -18,6 +18,16 @@ def test_the_home_is_what_the_variable_says_else_a_folder_of_the_user():
     assert find_home({"AEXL_HOME": "/srv/aexl"}) == Path("/srv/aexl")
     assert find_home({}) == Path.home() / ".aexl"
     assert find_home({"AEXL_HOME": "here"}) == Path.cwd() / "here"
+
+
+def test_a_current_folder_that_is_gone_is_a_sentence(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert find_home({"AEXL_HOME": "/srv/aexl"}) == Path("/srv/aexl")
+    for look in (find_here, lambda: find_home({"AEXL_HOME": "here"})):
+        with pytest.raises(NotFound, match="the current folder is gone"):
+            look()
 
 
 def test_a_new_home_is_its_owners_alone(tmp_path):

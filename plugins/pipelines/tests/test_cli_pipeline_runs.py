@@ -175,6 +175,21 @@ def test_runs_of_other_projects_are_shown_when_asked_for(run, tmp_path, monkeypa
     assert len(json.loads(run("runs", "--all", "--json").out)) == 1
 
 
+def test_last_is_a_run_of_this_project_and_none_that_it_has_called(run, folder, tmp_path, monkeypatch):
+    (folder / "child.yaml").write_text("pipeline: [{id: inner, prompt: x}]")
+    (folder / ".aexl.yaml").write_text("pipeline: [{id: outer, pipeline: ./child.yaml}]")
+    run("run", "--runner", "stub")
+    other = tmp_path / "other"
+    (other / ".git").mkdir(parents=True)
+    monkeypatch.chdir(other)
+    assert run("log").code == 4
+    run("run", "x", "--runner", "stub")
+    monkeypatch.chdir(folder)
+    assert lines(run("log", "last", "--json"))[0]["file"] == ".aexl.yaml"
+    assert run("resume", "last").code == 0
+    assert run("fork", "last", "--from", "outer").code == 0
+
+
 def test_the_options_of_a_runner_come_from_the_configuration(folder, tmp_path):
     """Also as a runner of one's own name."""
     home = tmp_path / "home"
@@ -186,7 +201,9 @@ def test_the_options_of_a_runner_come_from_the_configuration(folder, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGHUP, 130), (signal.SIGKILL, -9)]
+)
 def test_an_interrupted_run_leaves_nothing_running_and_goes_on_later(folder, number, code):
     (folder / ".aexl.yaml").write_text(
         "pipeline: [{id: a, context: {shell: 'echo a >> ran'}},"

@@ -8,6 +8,7 @@ folder, or a name keeps it (``kept``).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,16 +24,18 @@ from aexl_snapshots.disk.directory import disk_errors
 from aexl_snapshots.objects.manifest import Entry, Manifest
 from aexl_snapshots.progress import Meter
 from aexl_snapshots.repository import Repository
-from aexl_snapshots.worktree.applying import extract_snapshot, merge_snapshots, read_contents, stage_into
+from aexl_snapshots.worktree.applying import extract_snapshot, read_contents, stage_into
 from aexl_snapshots.worktree.committing import Author, replace_missing, write_snapshot
 from aexl_snapshots.worktree.folders import Folders
 from aexl_snapshots.worktree.fresh import unfinished_folder, write_fresh
 from aexl_snapshots.worktree.ignore import FILE_NAME
+from aexl_snapshots.worktree.joining import merge_snapshots
 from aexl_snapshots.worktree.patch import LARGEST_TEXT, Sides, whole_patch
-from aexl_snapshots.worktree.restore import carry_out, plan_restore
+from aexl_snapshots.worktree.restore import UNKNOWN, carry_out, plan_restore
+from aexl_snapshots.worktree.scan import Scan
 from aexl_snapshots.worktree.staging import make_entry, store_file
 from aexl_snapshots.worktree.status import as_tree
-from aexl_snapshots.worktree.tree import WorkTree
+from aexl_snapshots.worktree.tree import WorkTree, within
 from aexl_snapshots.worktree.treediff import Tree, compare_trees
 
 T = TypeVar("T")
@@ -120,11 +123,21 @@ class SnapshotService:
             self._open(), root=root, index_path=place.index, head_name=place.head, ignore_files=ignore_files
         )
 
+    def _scan(self, tree: WorkTree) -> Scan:
+        """Look at a folder's files; those of the home, where it lies in the folder, are none of them."""
+        scan = tree.scan()
+        root, home = Path(os.path.realpath(tree.root)), Path(os.path.realpath(self._home))
+        if home.is_relative_to(root):
+            places = ["/".join(home.relative_to(root).parts)]
+            scan.files = {path: seen for path, seen in scan.files.items() if not within(path, places)}
+            scan.unkept = [each for each in scan.unkept if not within(each.path, places)]
+        return scan
+
     def _capture(self, root: Path, message: str, meter: Meter) -> ObjectId:
         tree = self._work_tree(root)
         repository = tree.repository
         with repository.writing(), tree.changing() as index:
-            scan = tree.scan()
+            scan = self._scan(tree)
             names = [unkept for unkept in scan.unkept if not unkept.special]
             if names:
                 raise Invalid("; ".join(f"{unkept}" for unkept in names[:10]))
@@ -147,7 +160,7 @@ class SnapshotService:
     def _changed_since(self, snapshot: ObjectId, root: Path, meter: Meter) -> Sequence[FileChange]:
         tree = self._work_tree(root)
         before = self._tree(snapshot)
-        files = tree.scan().files
+        files = self._scan(tree).files
         ids = tree.reader(meter).identify(files)
         now = {path: make_entry(path, ids[path], seen) for path, seen in files.items() if path in ids}
         tree.keep_what_was_learned()
@@ -160,7 +173,7 @@ class SnapshotService:
             return
         tree = self._work_tree(root)
         with tree.changing() as index, Folders(tree.root) as folders:
-            strangers = {path: Entry(path, "file", 0, _UNKNOWN) for path in tree.scan().files}
+            strangers = {path: Entry(path, "file", 0, UNKNOWN) for path in self._scan(tree).files}
             plan = plan_restore(folders, {**strangers, **index.entries}, target, tree.reader(), force=force)
             plan.refuse_if_blocked()
             meter.begin("restoring", sum(entry.size for entry in plan.write))
@@ -205,10 +218,6 @@ class SnapshotService:
         repository = self._open()
         with repository.writing():
             Place.of(self._home, root).forget(repository)
-
-
-_UNKNOWN: Final = ObjectId("")
-"""The content of a file that is in no capture."""
 
 
 def _folder(path: str) -> Path:

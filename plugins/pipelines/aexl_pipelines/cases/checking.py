@@ -15,10 +15,11 @@ from aexl_pipelines.cases.kinds import NO_BRANCH, JsonField
 from aexl_pipelines.cases.model import Check
 from aexl_pipelines.cases.outcome import Outcome, StepSeen, tokens_of
 from aexl_pipelines.journal.records import RunEnded, StepEnded
+from aexl_pipelines.language.answers import decode_answer
 from aexl_pipelines.language.expressions.errors import NotComparable, Unresolved
 from aexl_pipelines.language.expressions.evaluating import as_text, holds, is_equal
 from aexl_pipelines.language.expressions.patterns import Pattern
-from aexl_pipelines.language.expressions.references import look_up_in, strip_fence
+from aexl_pipelines.language.expressions.references import look_up_in
 from aexl_pipelines.language.problems import Place
 from aexl_pipelines.language.schemas import check_answer
 
@@ -254,7 +255,7 @@ def _equals(value: object, wanted: object) -> bool:
 
 def _decoded(text: str) -> tuple[object, str | None]:
     try:
-        return json.loads(strip_fence(text)), None
+        return decode_answer(text), None
     except (ValueError, RecursionError) as error:
         return None, f"no JSON ({error}): {clipped(text)}"
 

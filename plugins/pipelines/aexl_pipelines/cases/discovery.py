@@ -9,16 +9,18 @@ from typing import Final
 
 from aexl.errors import Invalid, NotFound
 from aexl_pipelines.cases.loading import SUFFIXES
+from aexl_pipelines.language.discovery import folders_above
 
 MOST_FILES: Final = 1_000
 _OTHERS: Final = frozenset({".git", "node_modules", ".venv", "venv", "__pycache__", ".tox"})
 _OURS: Final = (".aexl", ".ail")
 
 
-def find_case_files(given: Sequence[Path], project: Path) -> list[Path]:
-    """Return the case files that are named, those in folders that are named, or, without names, the project's.
+def find_case_files(given: Sequence[Path], here: Path) -> list[Path]:
+    """Return the case files that are named, those in folders that are named, or, without names, those that count here.
 
-    A project's are in its root, beside ``.aexl.yaml`` and ``.ail.yaml``, and anywhere below ``.aexl`` and ``.ail``.
+    They are in this folder and those above it, up to the project's root: beside ``.aexl.yaml`` and ``.ail.yaml``, and
+    anywhere below ``.aexl`` and ``.ail``.
 
     Raises:
         NotFound: If something named is not there, or there is none at all.
@@ -29,9 +31,9 @@ def find_case_files(given: Sequence[Path], project: Path) -> list[Path]:
         for each in _named(path):
             found.setdefault(each)
     if not given:
-        found = dict.fromkeys(_of_project(project))
+        found = dict.fromkeys(path for folder in folders_above(here) for path in _of_folder(folder))
     if not found:
-        where = ", ".join(str(path) for path in given) or str(project)
+        where = ", ".join(str(path) for path in given) or str(here)
         raise NotFound(
             f"there are no cases in {where}: write some into .aexl.cases.yaml, or begin with 'aexl pipeline init'"
         )
@@ -62,7 +64,7 @@ def _below(folder: Path) -> Iterator[Path]:
         yield from (Path(root, name) for name in sorted(names) if name.endswith(SUFFIXES))
 
 
-def _of_project(project: Path) -> Iterator[Path]:
-    yield from sorted(path for path in project.iterdir() if is_case_file(path) and path.is_file())
+def _of_folder(folder: Path) -> Iterator[Path]:
+    yield from sorted(path for path in folder.iterdir() if is_case_file(path) and path.is_file())
     for name in _OURS:
-        yield from _below(project / name)
+        yield from _below(folder / name)

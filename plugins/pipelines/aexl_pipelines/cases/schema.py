@@ -17,7 +17,7 @@ A case file holds runs of a pipeline to what is expected of them: `aexl pipeline
 [Test a pipeline](../how-to/test-a-pipeline.md) shows how.
 
 Case files end with `.cases.yaml`: `.aexl.cases.yaml` beside `.aexl.yaml`, `review.cases.yaml` beside `review.yaml`.
-Without paths, those in the project's root and below its `.aexl` and `.ail` are tried.
+Without paths, those of this folder and the folders above it are tried, up to the project's root: beside the pipelines, and below `.aexl` and `.ail`.
 A JSON Schema for editors is [pipeline-cases.schema.json](pipeline-cases.schema.json); `aexl pipeline test --schema` prints it.
 
 ```yaml

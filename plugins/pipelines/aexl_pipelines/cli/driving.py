@@ -85,15 +85,21 @@ def make_ports(session: Session, host: Host, observers: Sequence[Observer], gate
 
 
 async def until_signal(work: Callable[[], Awaitable[T]]) -> T | None:
-    """Do work; an interrupt, or being told to end, cancels it, and there is no result then."""
+    """Do work; an interrupt, being told to end, or the terminal's end cancels it, and there is no result then.
+
+    Whoever had us ignore the terminal's end (``nohup``) meant it.
+    """
     import trio
 
+    ends = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        ends.append(signal.SIGHUP)
     result: T | None = None
     failure: AexlError | None = None
     async with trio.open_nursery() as nursery:
 
         async def listen(task_status: trio.TaskStatus[None]) -> None:
-            with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            with trio.open_signal_receiver(*ends) as signals:
                 task_status.started()
                 async for _ in signals:
                     nursery.cancel_scope.cancel()

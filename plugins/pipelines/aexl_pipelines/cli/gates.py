@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -98,6 +97,8 @@ def reject(
     as_json: bool = JSON,
 ) -> None:
     """Do not let a run go on: it ends with 5, unless its pipeline says otherwise."""
+    if not reason.strip():
+        raise Invalid("--reason is empty; the run ends with it, so say why")
     _decide(ctx.obj, gate, "reject", reason, as_json)
 
 
@@ -143,7 +144,9 @@ def _decide(
 
 def _from_file(file: Path) -> str:
     if str(file) == "-":
-        return sys.stdin.read()
+        from aexl_pipelines.cli.reading import read_input
+
+        return read_input("the text")
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -11,9 +11,10 @@ from aexl_pipelines.cli.driving import drive
 from aexl_pipelines.cli.opening import find, load
 from aexl_pipelines.cli.options import Wanted, with_run_options
 from aexl_pipelines.cli.root import app, say_aside
+from aexl_pipelines.cli.spans import find_run
 from aexl_pipelines.execution.ports import Ports
 from aexl_pipelines.execution.requests import RunResult
-from aexl_pipelines.journal.folders import find_folder, summarize
+from aexl_pipelines.journal.folders import summarize
 
 _RUN: Final[Any] = typer.Argument(..., metavar="RUN", help="Its id, a part of it that no other has, or 'last'.")
 _FROM: Final[Any] = typer.Option(
@@ -37,15 +38,16 @@ def resume(
     """
     session: Session = ctx.obj
     options, inputs = wanted.options(), wanted.inputs
+    folder = find_run(session, run)
     if from_step is None and not wanted.quiet:
-        found = summarize(find_folder(session.home, run))
+        found = summarize(folder)
         if found is not None and found.state == "completed":
             say_aside("the run has completed; --from STEP does a step again, and all that began after it")
 
     async def work(host: Host, ports: Ports) -> RunResult:
         from aexl_pipelines.execution.running import resume_run
 
-        return await resume_run(host, run, ports, from_step=from_step, options=options, inputs=inputs)
+        return await resume_run(host, folder.name, ports, from_step=from_step, options=options, inputs=inputs)
 
     drive(session, work, options, wanted)
 
@@ -69,6 +71,7 @@ def fork(
     """Begin a new run from a step of another one: what came before it is taken over, and paid for there."""
     session: Session = ctx.obj
     options, inputs = wanted.options(), wanted.inputs
+    folder = find_run(session, run)
     loaded = load(session, find(session, pipeline)) if pipeline is not None else None
 
     async def work(host: Host, ports: Ports) -> RunResult:
@@ -76,7 +79,7 @@ def fork(
 
         return await fork_run(
             host,
-            run,
+            folder.name,
             ports,
             from_step=from_step,
             prompt=prompt,

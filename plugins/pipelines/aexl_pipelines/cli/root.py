@@ -11,6 +11,8 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_group
 
+from aexl.errors import Invalid
+
 MODULES: Final = {
     "init": "start",
     "validate": "checks",
@@ -69,6 +71,17 @@ class Commands(TyperGroup):
     def __init__(self, *, commands: Mapping[str, Any], **rest: Any) -> None:
         super().__init__(**rest)
         self.commands = Shelf(commands)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take the arguments; what a run is told is kept as text.
+
+        Raises:
+            Invalid: If one is not UTF-8.
+        """
+        for each in args:
+            if (shown := each.encode(errors="replace").decode()) != each:
+                raise Invalid(f"the argument {shown[:60]!r} is not UTF-8")
+        return super().parse_args(ctx, args)
 
 
 def _shelf_of(group: TyperGroup) -> Shelf:

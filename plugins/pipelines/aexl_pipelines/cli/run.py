@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from aexl.errors import Invalid
 from aexl_pipelines.cli.driving import drive
 from aexl_pipelines.cli.opening import load
 from aexl_pipelines.cli.options import Wanted, with_run_options
+from aexl_pipelines.cli.reading import is_person, read_input, read_text
 from aexl_pipelines.cli.root import PIPELINE, app, say_aside
 from aexl_pipelines.execution.passthrough import load_passthrough
 from aexl_pipelines.execution.ports import Ports
@@ -56,7 +57,7 @@ def run(
     loaded = _load(session, pipeline)
     for note in loaded.notes:
         say_aside(f"note: {note}")
-    asking = _ask if sys.stdin.isatty() and not wanted.headless else None
+    asking = _ask if is_person() and not wanted.headless else None
     inputs = bind_inputs(loaded.unwrap().inputs, wanted.inputs, asking)
     request = RunRequest(
         project=Path.cwd(), prompt=_read_prompt(prompt, loaded), inputs=inputs, options=options, name=name
@@ -82,25 +83,24 @@ def _ask(name: str, wanted: Input) -> str | None:
     label = f"{name} ({wanted.description})" if wanted.description else name
     if wanted.choices:
         label += f" [{', '.join(str(choice) for choice in wanted.choices)}]"
-    answer: str = typer.prompt(label, default="", show_default=False, hide_input=wanted.secret, err=True)
-    return answer or None
+    prompt = partial(typer.prompt, label, default="", show_default=False, hide_input=wanted.secret, err=True)
+    return read_text(prompt, f"the input {name!r}") or None
 
 
 def _read_prompt(given: str | None, loaded: Loaded) -> str:
     """Return the prompt; on a terminal it is asked for where the pipeline begins with one.
 
     Raises:
-        Invalid: If it is too long, or there is none and there is nothing else to run.
+        Invalid: If it is too long or not UTF-8, or there is none and there is nothing else to run.
     """
     if given == "-":
-        text = sys.stdin.read(_MOST_PROMPT + 1)
+        text = read_input("the prompt", _MOST_PROMPT + 1)
         if len(text) > _MOST_PROMPT:
             raise Invalid(f"the prompt has more than {_MOST_PROMPT} characters")
         return text
     steps = loaded.unwrap().steps
     if given is not None or not steps or steps[0].id != "invocation":
         return given or ""
-    if sys.stdin.isatty():
-        answer: str = typer.prompt("prompt", err=True)
-        return answer
+    if is_person():
+        return read_text(lambda: typer.prompt("prompt", err=True), "the prompt")
     raise Invalid('the pipeline begins with a prompt: aexl pipeline run "WHAT TO DO", or - to read it')

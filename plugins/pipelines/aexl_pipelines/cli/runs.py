@@ -14,7 +14,8 @@ from aexl.api import Session
 from aexl_pipelines.cli.printing import line_of
 from aexl_pipelines.cli.pruning import PRUNE, prune
 from aexl_pipelines.cli.root import JSON, app, say
-from aexl_pipelines.journal.folders import RunSummary, find_folder, list_runs, read_records
+from aexl_pipelines.cli.spans import find_run
+from aexl_pipelines.journal.folders import RunSummary, list_runs, read_records
 from aexl_pipelines.journal.lines import Written
 from aexl_pipelines.language.discovery import find_project
 from aexl_pipelines.live.words import dollars, duration, first_line
@@ -68,7 +69,7 @@ def log(
 ) -> None:
     """Print what happened in a run: its journal."""
     session: Session = ctx.obj
-    folder = find_folder(session.home, run)
+    folder = find_run(session, run)
     if not follow:
         for written in read_records(folder):
             _print(folder.name, written, lines=lines, brief=brief)

@@ -9,11 +9,13 @@ from typing import Any, Final
 import typer
 
 from aexl.api import Session
+from aexl_pipelines.journal.folders import find_folder
+from aexl_pipelines.language.discovery import find_project
 from aexl_pipelines.trees.spans import Span
 
 HELP: Final = (
     "A run, or a step of it by its address, as 'aexl pipeline log' shows them. The beginning or the end of a run's id "
-    "will do, and 'last' is the latest."
+    "will do, and 'last' is the first that 'aexl pipeline runs' lists."
 )
 
 
@@ -29,6 +31,16 @@ RUN: Final[Any] = typer.Argument(help=HELP, metavar="RUN[/STEP]", autocompletion
 MAYBE_RUN: Final[Any] = typer.Argument(None, help=HELP, metavar="[RUN[/STEP]]", autocompletion=complete_run)
 
 
+def find_run(session: Session, text: str) -> Path:
+    """Return the folder of the run that a text on the command line means.
+
+    Raises:
+        NotFound: If there is none.
+        Conflict: If it may be several.
+    """
+    return find_folder(session.home, text, find_project(Path.cwd()))
+
+
 def read_span(session: Session, text: str) -> tuple[Path, Span]:
     """Return a run's folder and the span that ``RUN[/STEP]`` means.
 
@@ -36,9 +48,9 @@ def read_span(session: Session, text: str) -> tuple[Path, Span]:
         NotFound: If there is no such run, or it has no such step.
         Conflict: If it may be several runs.
     """
-    from aexl_pipelines.journal.folders import find_folder, read_records
+    from aexl_pipelines.journal.folders import read_records
     from aexl_pipelines.trees.spans import span_of
 
     run, _, step = text.partition("/")
-    folder = find_folder(session.home, run)
+    folder = find_run(session, run)
     return folder, span_of([written.record for written in read_records(folder)], step or None)

@@ -25,7 +25,7 @@ from aexl_pipelines.cases.verdicts import Verdict
 from aexl_pipelines.cli.driving import CANCELLED, until_signal
 from aexl_pipelines.cli.opening import Loader, load, runners_of, step_types_of
 from aexl_pipelines.cli.root import JSON, app, say, say_aside
-from aexl_pipelines.language.discovery import choose, find_project
+from aexl_pipelines.language.discovery import choose
 from aexl_pipelines.language.problems import suggest
 
 FAILED: Final = 1
@@ -34,7 +34,9 @@ _MOST_JOBS: Final = 64
 
 # Any: Typer's options stand in for values of another type.
 _PATHS: Final[Any] = typer.Argument(
-    None, metavar="[PATH]...", help="Case files, or folders with some; by default the project's."
+    None,
+    metavar="[PATH]...",
+    help="Case files, or folders with some; by default those of this folder and of the folders above it.",
 )
 _ONLY: Final[Any] = typer.Option(
     None, "-k", metavar="TEXT", help="Only cases with this in their name, whatever the case; repeatable."
@@ -123,7 +125,7 @@ def _load(session: Session, paths: Sequence[Path], overrides: Overrides) -> list
     Raises:
         InvalidPipeline: If something is wrong with them; names every problem.
     """
-    files = find_case_files(paths, find_project(Path.cwd()))
+    files = find_case_files(paths, Path.cwd())
     names = runners_of(session)
     loader = Loader(session, step_types_of(session), names)
     for name in overrides.runners:

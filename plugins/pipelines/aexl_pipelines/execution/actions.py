@@ -15,6 +15,7 @@ from aexl_pipelines.execution.rendering import render
 from aexl_pipelines.execution.run import Run
 from aexl_pipelines.execution.values import Entry
 from aexl_pipelines.journal.records import Choice, Proposed
+from aexl_pipelines.language.answers import decode_answer
 from aexl_pipelines.language.model import ActionBody
 
 _QUESTION = "Go on?"
@@ -45,12 +46,14 @@ async def do_action(instance: Instance) -> Work:
             said = text or f"the step {instance.address!r} ends the run"
             return Work(end=End(status="aborted", message=said, step=instance.address))
         case "apply_pipeline_diff" | "propose_pipeline_change":
-            return await propose(instance.run, instance.address, instance.flow.last or "", text, instance.step.timeout)
+            timeout, optional = instance.step.timeout, _default(instance) == "approve"
+            answer = instance.flow.last or ""
+            return await propose(instance.run, instance.address, answer, text, timeout, optional=optional)
 
 
 def _default(instance: Instance) -> Choice | None:
-    """Return what counts when a person did not answer in time."""
-    return "approve" if instance.settings.on_timeout == "continue" else None
+    """Return what counts when a person did not answer in time: what the gate itself says, never what is usual for steps."""
+    return "approve" if instance.step.on_timeout == "continue" else None
 
 
 async def _pause(instance: Instance, text: str) -> Work:
@@ -163,20 +166,24 @@ def _said(entry: Entry) -> str:
 
 
 def _as_json(entry: Entry) -> object:
-    from aexl_pipelines.language.expressions.references import strip_fence
-
     if entry.get("status") == "skipped":
         return None
     if entry.get("status") != "completed":
         return {"error": str(entry.get("error") or entry.get("status"))}
     try:
-        return json.loads(strip_fence(_said(entry)))
+        return decode_answer(_said(entry))
     except (ValueError, RecursionError):
         return _said(entry)
 
 
-async def propose(run: Run, address: str, answer: str, text: str, timeout: float | None = None) -> Work:
-    """Show a person a change of the pipeline file, and make it if they say so."""
+async def propose(
+    run: Run, address: str, answer: str, text: str, timeout: float | None = None, *, optional: bool = False
+) -> Work:
+    """Show a person a change of the pipeline file, and make it if they say so.
+
+    Args:
+        optional: Where nobody answers in time the run goes on without the change.
+    """
     if run.path is None:
         raise Invalid("there is no pipeline file that could be changed")
     try:
@@ -207,6 +214,6 @@ async def propose(run: Run, address: str, answer: str, text: str, timeout: float
             reason=reason,
         )
     )
-    if verdict.choice == "reject":
+    if verdict.choice == "reject" and not (optional and verdict.by == "timeout"):
         return Work(end=rejected(verdict, address))
     return Work(response=proposal.patch, outputs={"applied": applied})

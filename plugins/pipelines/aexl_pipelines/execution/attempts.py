@@ -11,6 +11,7 @@ from aexl.api.runners import RunnerError
 from aexl.errors import AexlError, Unavailable
 from aexl_pipelines.execution.bodies import BODIES
 from aexl_pipelines.execution.instance import Instance
+from aexl_pipelines.execution.kinds import asks_person
 from aexl_pipelines.execution.outcomes import NEVER_AGAIN, Work, ended_by, failure
 from aexl_pipelines.execution.schemas import hold_to_schema
 from aexl_pipelines.journal.records import AttemptEnded
@@ -86,7 +87,8 @@ async def _last(instance: Instance, work: Work) -> Work:
 
 async def _attempt(instance: Instance) -> Work:
     """Do the work once, in its time."""
-    timeout, budget = instance.settings.timeout, instance.settings.budget
+    budget = instance.settings.budget
+    timeout = None if asks_person(instance.step) else instance.settings.timeout
     time = budget.time if budget is not None else None
     grace = ENDING if isinstance(instance.step.body, PromptBody | SkillBody) else 0.0
     work: Work | None = None

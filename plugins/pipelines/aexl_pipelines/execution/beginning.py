@@ -21,6 +21,7 @@ from aexl_pipelines.execution.state import RunState
 from aexl_pipelines.execution.values import Flow, Frame
 from aexl_pipelines.journal.records import RunBegun, RunOptions
 from aexl_pipelines.journal.writing import Journal
+from aexl_pipelines.language.answers import whole_text
 from aexl_pipelines.language.loading import Loaded
 from aexl_pipelines.language.model import Pipeline, PromptBody, Step
 from aexl_pipelines.language.parts import Budget, Prompt, Secret
@@ -129,7 +130,7 @@ def give_values(run: Run) -> None:
         "secrets": secrets,
         "session": {"tool": tool, "cwd": str(run.project)},
         "pipeline": {"run_id": run.id},
-        "env": run.ports.environ,
+        "env": {whole_text(name): whole_text(value) for name, value in run.ports.environ.items()},
     }
 
 
@@ -146,7 +147,7 @@ def _secret(name: str, secret: Secret, run: Run) -> str:
         if run.options.dry_run:
             return ""
         raise Invalid(f"the secret {name!r} needs the variable {variable}, which is not set")
-    return value
+    return whole_text(value)
 
 
 def first_flow(run: Run) -> Flow:

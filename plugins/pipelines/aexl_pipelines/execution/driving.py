@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import trio
 
+from aexl.api.work import ObjectId
 from aexl.errors import AexlError
 from aexl_pipelines.execution.beginning import first_flow, give_values
 from aexl_pipelines.execution.continuing import take_sessions
@@ -20,7 +21,7 @@ from aexl_pipelines.execution.requests import RunResult
 from aexl_pipelines.execution.run import Run
 from aexl_pipelines.execution.sources import keep_sources
 from aexl_pipelines.execution.values import Flow
-from aexl_pipelines.journal.records import EXIT_CODES, Record, RunBegun, RunEnded, RunResumed, RunStatus
+from aexl_pipelines.journal.records import EXIT_CODES, Noted, Record, RunBegun, RunEnded, RunResumed, RunStatus
 from aexl_pipelines.language.expressions.errors import Unresolved
 from aexl_pipelines.trees.copies import remove_copies
 
@@ -93,10 +94,12 @@ async def _begin(run: Run, first: RunBegun | RunResumed, copied: Sequence[Record
     agent = (run.governed.agent or None) if run.governed is not None else None
     if isinstance(first, RunBegun):
         await trio.to_thread.run_sync(keep_sources, run.folder, run.loaded)
+        found: ObjectId | Noted | None = None
         if not run.options.dry_run:
-            run.before = await run.capture(run.project, f"before run {run.id}", fresh=run.depth == 0)
+            found = await run.try_capture(run.project, f"before run {run.id}", fresh=run.depth == 0)
+        run.before, notes = (None, [found]) if isinstance(found, Noted) else (found, [])
         await run.emit(msgspec.structs.replace(first, agent=agent, before=run.before))
-        for record in copied:
+        for record in (*notes, *copied):
             await run.emit(record)
     else:
         assert run.state.begun is not None

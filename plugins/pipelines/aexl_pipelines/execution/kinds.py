@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from aexl_pipelines.language.model import (
     ActionBody,
     DoWhileBody,
@@ -15,6 +17,15 @@ from aexl_pipelines.language.model import (
     Step,
     UseBody,
 )
+
+_ASKING: Final = frozenset(
+    {"pause_for_human", "preview_for_human", "modify_output", "propose_pipeline_change", "apply_pipeline_diff"}
+)
+
+
+def asks_person(step: Step) -> bool:
+    """Say whether a step is a gate: its time is that of its question, and ends with a verdict."""
+    return isinstance(step.body, ActionBody) and step.body.action in _ASKING
 
 
 def kind_of(step: Step) -> str:

@@ -180,14 +180,21 @@ class Run:
         Args:
             fresh: Without it, one that was taken a moment ago will do.
         """
+        found = await self.try_capture(folder, message, fresh=fresh)
+        if isinstance(found, Noted):
+            await self.emit(found)
+            return None
+        return found
+
+    async def try_capture(self, folder: Path, message: str, *, fresh: bool = True) -> ObjectId | Noted | None:
+        """Return the same, or a note that is to be written down."""
         known = None if fresh else self.recent.find(folder, trio.current_time())
         if known is not None:
             return known
         try:
             found = await self.ports.trees.capture(folder, message)
         except (Conflict, Invalid, Unavailable) as error:
-            await self.emit(Noted(at=self.now(), text=f"there is no snapshot {message}: {error}"))
-            return None
+            return Noted(at=self.now(), text=f"there is no snapshot {message}: {error}")
         if found is not None:
             self.recent.take(folder, found, trio.current_time())
         return found

@@ -27,6 +27,7 @@ from aexl_pipelines.execution.values import Flow
 from aexl_pipelines.journal.folders import find_folder, make_folder, runs_folder
 from aexl_pipelines.journal.records import ChildBegun, RunBegun, RunOptions, RunResumed, StepLink
 from aexl_pipelines.journal.writing import NAME, Journal, open_journal
+from aexl_pipelines.language.answers import whole_text
 from aexl_pipelines.language.inputs import bind_inputs
 from aexl_pipelines.language.loading import Loaded
 from aexl_pipelines.language.model import PipelineTarget
@@ -40,7 +41,8 @@ async def run_pipeline(host: Host, loaded: Loaded, request: RunRequest, ports: P
 
     Raises:
         InvalidPipeline: If the pipeline has problems; nothing has run.
-        Invalid: If a runner cannot do what a step asks of it, or a secret is missing; nothing has run.
+        Invalid: If a runner cannot do what a step asks of it, a secret is missing, or the folder's or the file's
+            path is not UTF-8; nothing has run.
         Unavailable: If the journal cannot be written.
     """
     pipeline = loaded.unwrap()
@@ -51,7 +53,7 @@ async def run_pipeline(host: Host, loaded: Loaded, request: RunRequest, ports: P
     begun = RunBegun(
         at=ports.clock.now(),
         run=request.run or ports.clock.identify(),
-        project=str(request.project),
+        project=_name_of(request.project),
         file=pipeline.file if pipeline.file != PASSTHROUGH else None,
         path=_path_of(loaded),
         name=request.name,
@@ -71,7 +73,19 @@ async def run_pipeline(host: Host, loaded: Loaded, request: RunRequest, ports: P
 def _path_of(loaded: Loaded) -> str | None:
     """Return the path of the file itself: the first text that was read."""
     first = next(iter(loaded.sources), None)
-    return first if first is not None and first.startswith("/") and "://" not in first else None
+    return _name_of(Path(first)) if first is not None and first.startswith("/") and "://" not in first else None
+
+
+def _name_of(path: Path) -> str:
+    """Return a path as a journal has it.
+
+    Raises:
+        Invalid: If it is not UTF-8.
+    """
+    name = str(path)
+    if whole_text(name) != name:
+        raise Invalid(f"the path {whole_text(name)!r} is not UTF-8, which a run's journal is")
+    return name
 
 
 def _new_journal(home: Path, run: str) -> Journal:

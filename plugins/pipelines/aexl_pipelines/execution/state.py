@@ -114,15 +114,26 @@ class StepState:
         return None
 
     def forget_failure(self) -> StepEnded | None:
-        """Drop what keeps a step that failed, or was rejected, from being tried again; return the end that is gone."""
+        """Drop what keeps a step that failed, or was rejected, from being tried again; return the end that is gone.
+
+        A gate that was rejected is gone as a whole: what is asked next is another question, with another answer.
+        """
         ended = self.ended
         failed = ended is not None and ended.status not in {"completed", "skipped"} and not ended.tolerated
-        self.records = [
-            each
-            for each in self.records
-            if not (failed and isinstance(each.record, StepEnded | AttemptEnded))
-            and not (isinstance(each.record, GateDecided) and each.record.verdict.choice == "reject")
-        ]
+        rejected = {each.gate for each in self.every(GateDecided) if each.verdict.choice == "reject"}
+
+        def is_dropped(record: Record) -> bool:
+            match record:
+                case StepEnded() | AttemptEnded():
+                    return failed
+                case GateOpened(gate=gate):
+                    return gate.id in rejected
+                case GateDecided(gate=name):
+                    return name in rejected
+                case _:
+                    return False
+
+        self.records = [each for each in self.records if not is_dropped(each.record)]
         return ended if failed else None
 
 

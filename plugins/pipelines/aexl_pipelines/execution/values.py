@@ -8,7 +8,6 @@ one sees does not depend on how fast the others are.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from aexl.api.money import NANOS
 from aexl.api.runners import Totals
 from aexl_pipelines.execution.accounting import Account
 from aexl_pipelines.journal.records import StepEnded
+from aexl_pipelines.language.answers import decode_answer
 from aexl_pipelines.language.model import Step
 
 Entry = Mapping[str, object]
@@ -171,10 +171,8 @@ def history_of(entry: Entry) -> Entry:
 def as_items(value: object) -> list[object] | None:
     """Return a list that is one, or that is written as one in JSON; ``None`` for anything else."""
     if isinstance(value, str):
-        from aexl_pipelines.language.expressions.references import strip_fence
-
         try:
-            value = json.loads(strip_fence(value))
+            value = decode_answer(value)
         except (ValueError, RecursionError):
             return None
     return list(value) if isinstance(value, list | tuple) else None

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from aexl.api import Host, Session
+from aexl.errors import Unavailable
+from aexl_pipelines.cli.driving import until_signal
 from aexl_pipelines.cli.opening import Loader
 from aexl_pipelines.cli.root import say_aside
 from aexl_pipelines.execution.known import known_agents
@@ -66,7 +68,11 @@ class Check:
         )
 
     def run(self, project: Path) -> Outcome:
-        """Run it, and return how it ended."""
+        """Run it, and return how it ended.
+
+        Raises:
+            Unavailable: If the hook was told to end.
+        """
         govern = open_governor(self._session, agent=None, govern=None, say=say_aside)
 
         async def work(host: Host) -> RunResult:
@@ -87,7 +93,9 @@ class Check:
             )
             return await run_pipeline(host, self._loaded, request, ports)
 
-        result = self._session.run(work, without=WITHOUT)
+        result = self._session.run(lambda host: until_signal(lambda: work(host)), without=WITHOUT)
+        if result is None:
+            raise Unavailable("the run was cancelled")
         step = self._words.decisive(result.status)
         return Outcome(
             run=result.run,

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 import msgspec
 
 from aexl.errors import Conflict, Invalid, NotFound, Unavailable
-from aexl_pipelines.journal.lines import Written, decode_lines
+from aexl_pipelines.journal.lines import MOST, Written, decode_lines
 from aexl_pipelines.journal.locking import NAME, is_driven
-from aexl_pipelines.journal.records import GateDecided, GateOpened, RunBegun, RunEnded, RunStatus, StepEnded
+from aexl_pipelines.journal.records import GateDecided, GateOpened, RunBegun, RunEnded, RunStatus, StepEnded, total
 
-_TAIL: Final = 1 << 20
 State = RunStatus | Literal["running", "waiting", "broken"]
 
 
@@ -60,8 +59,12 @@ def make_folder(home: Path, run: str) -> Path:
     return folder
 
 
-def find_folder(home: Path, run: str) -> Path:
+def find_folder(home: Path, run: str, project: Path | None = None) -> Path:
     """Return the folder of a run, named by its id, by the beginning or the end of it, or by ``last``. Blocks.
+
+    Args:
+        project: Whose run ``last`` is: the latest of this folder and of folders in it that no other run has called;
+            without it, of all.
 
     Raises:
         NotFound: If there is none.
@@ -70,9 +73,9 @@ def find_folder(home: Path, run: str) -> Path:
     runs = runs_folder(home)
     if run and "/" not in run and not run.startswith(".") and (runs / run / NAME).is_file():
         return runs / run
-    folders = sorted(path for path in runs.glob("*") if (path / NAME).is_file())
-    if run == "last" and folders:
-        return folders[-1]
+    folders = _folders(home)
+    if run == "last":
+        return _last(folders, project)
     found = [path for path in folders if run and (path.name.startswith(run) or path.name.endswith(run))]
     if not found:
         raise NotFound(f"there is no run {run!r}; see 'aexl pipeline runs --all'")
@@ -80,6 +83,34 @@ def find_folder(home: Path, run: str) -> Path:
         names = ", ".join(path.name for path in found[:5])
         raise Conflict(f"{run!r} may be any of {len(found)} runs: {names}; give more of the id")
     return found[0]
+
+
+def _folders(home: Path) -> list[Path]:
+    """Return the folders with journals, the oldest first: ids begin with their time."""
+    return sorted(path for path in runs_folder(home).glob("*") if (path / NAME).is_file())
+
+
+def _last(folders: Sequence[Path], project: Path | None) -> Path:
+    for folder in reversed(folders):
+        begun = read_begun(folder)
+        if begun is not None and begun.parent is None and _is_of(begun, project):
+            return folder
+    raise NotFound("there is no run here yet; see 'aexl pipeline runs --all'")
+
+
+def _is_of(begun: RunBegun, project: Path | None) -> bool:
+    return project is None or Path(begun.project).is_relative_to(project)
+
+
+def read_begun(folder: Path) -> RunBegun | None:
+    """Return the first record of a run's journal; ``None`` where there is none, or it cannot be read. Blocks."""
+    try:
+        with (folder / NAME).open("rb") as file:
+            first = next(decode_lines(file.readline(MOST)), None)
+    except (OSError, Invalid):
+        return None
+    record = first[0].record if first is not None else None
+    return record if isinstance(record, RunBegun) else None
 
 
 def read_records(folder: Path) -> Sequence[Written]:
@@ -110,10 +141,7 @@ def summarize(folder: Path) -> RunSummary | None:
     driven = ended is None and is_driven(folder)
     state: State = ended.status if ended else "broken" if not driven else "waiting" if open_gates else "running"
     steps = [record for record in records if isinstance(record, StepEnded)]
-    leaves = [
-        record.cost for record in steps if record.cost is not None and record.kind not in {"do_while", "for_each"}
-    ]
-    cost = sum(leaves) if leaves else None
+    cost = _cost(steps)
     if ended is not None:
         cost = ended.booked if ended.booked is not None else ended.cost
     return RunSummary(
@@ -131,6 +159,13 @@ def summarize(folder: Path) -> RunSummary | None:
     )
 
 
+def _cost(steps: Sequence[StepEnded]) -> int | None:
+    """Return what steps have cost; what is booked for one that ran again is for all the times that it ran."""
+    paid = [each for each in steps if each.kind not in {"do_while", "for_each"} and not each.cached]
+    booked = {each.step: each.booked for each in paid if each.booked is not None}
+    return total((*booked.values(), *(each.cost for each in paid if each.booked is None)))
+
+
 def _label(begun: RunBegun) -> str:
     name = begun.file or "(passthrough)"
     return f"{name}#{begun.name}" if begun.name else name
@@ -141,12 +176,13 @@ def list_runs(home: Path, project: Path | None = None) -> Iterator[RunSummary]:
 
     A journal that cannot be read is left out: looking at it by its name says why.
     """
-    for folder in sorted(runs_folder(home).glob("*"), reverse=True):
-        if not (folder / NAME).is_file():
+    for folder in reversed(_folders(home)):
+        begun = read_begun(folder)
+        if begun is None or not _is_of(begun, project):
             continue
         try:
             found = summarize(folder)
         except (Invalid, NotFound):
             continue
-        if found is not None and (project is None or Path(found.project).is_relative_to(project)):
+        if found is not None:
             yield found

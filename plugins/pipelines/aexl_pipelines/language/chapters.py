@@ -41,7 +41,7 @@ With none of them a run is the invocation alone.
 
 Paths in a file are relative to that file, `~/` is the home.
 A file has at most 1 MiB, 60,000 keys and values (what an alias repeats counted again) and 60 levels.
-YAML is that of version 1.2: `yes` and `on` are texts. A key that stands twice, a tag and a second document are errors.""",
+YAML is that of version 1.2: `yes` and `on` are texts. Where a text is wanted, a number or a truth value is what is written there; in `before`, `then`, `depends_on`, `append_system_prompt`, `tools` and `retry`, one value is a list of one. A key that stands twice, a tag and a second document are errors.""",
     "Problems": """\
 Every problem of a file, and of the files that it names, is reported at once: file, line, column, what is wrong, what to write instead.
 `validate` ends with exit code 3 if there is one.
@@ -63,7 +63,7 @@ A name that has no value is an error, never an empty text, unless it says `defau
 | `quote` | the value as one word of a shell line |
 
 Single braces are braces. Two braces are written `{{ "{{" }}`.
-What is put in is not looked at again.
+What is put in is not looked at again. What is no character in it (half a surrogate pair in an answer, a byte of a variable) is U+FFFD.
 
 **Shell lines.** A value in a line of shell must say `quote`: `grep {{ inputs.word | quote }} notes.txt`. It is handed over as a variable, quotes around it or not, so nothing in it is ever run. `env:` is the other way: `env: {WORD: "{{ inputs.word }}"}` and `grep "$WORD" notes.txt`.
 In ail's files (`.ail.yaml`, `*.ail.yaml`, below `.ail/`, and what they inherit or call) the braces of a `context` line mean nothing to us, as they mean nothing to ail, and the names in an `append_system_prompt` line are handed over in the same safe way.""",
@@ -96,13 +96,14 @@ A step's `action` is one of {[actions]}.
 `join` waits for the steps in `depends_on` and answers with what they said: each under its id, or, with an `output_schema`, a JSON object by id.
 `modify_output` shows a person the last answer, and `{{ step.ID.modified }}` is what they made of it.
 Gates are closed when nobody can answer, unless the run says otherwise.
+A gate's `timeout` is the time for an answer. When it has passed, the gate counts as rejected, or with `on_timeout: continue` of its own (that of `defaults` does not open gates) as approved; a change of the pipeline is made in neither case, and `continue` goes on without it.
 
 `propose_pipeline_change` and `apply_pipeline_diff` take a change of the pipeline's own file from the last answer: one unified diff of it, or the whole new file, in a fenced block. Comments stay.
 A gate shows the change as a patch; before it stands what it takes away of required steps, gates, budgets, secrets, tools and providers. Nothing is written without that gate, to any other file, if the result does not load, or if the file has been edited meanwhile.""",
     "Files": """\
 Before and after each step that may write, the files of the folder are captured as snapshots; a folder in which nothing changed costs a look at each file. A step that begins at once after another one takes that one's last snapshot for its first.
 `if_code_changed` says whether the files differ from what they were when the run began. `step.ID.files_changed` and `step.ID.diff` are what one step changed; a diff has at most 200,000 bytes, and of files that are no text the sizes.
-Outside of all this, never read and never changed: `.git`, `.aexl`, links, and what ignore files name: `.aexlignore`, or `.gitignore` in a folder that has no `.aexlignore`.
+Outside of all this, never read and never changed: `.git`, `.aexl`, `$AEXL_HOME`, links, and what ignore files name: `.aexlignore`, or `.gitignore` in a folder that has no `.aexlignore`.
 
 `aexl pipeline diff RUN/STEP` shows what a step changed, `aexl pipeline undo RUN/STEP` puts the files back; without a step, it is the whole run. An undo stops where later work would be lost, and can be taken back itself. Of a file's mode, snapshots hold whether it is executable: who may read a file stays as it is, and a file that was gone comes back like any new one.
 
@@ -116,13 +117,13 @@ Loops nest up to 8 deep, pipelines call one another up to 16 deep.""",
     "Runs": """\
 A run has a folder below `runs` in `$AEXL_HOME`, with the pipeline as it was and a journal in which every record is durable before anything follows from it.
 A run that was broken off, failed or was rejected goes on with `aexl pipeline resume RUN`: what has ended is neither run nor paid for again, at most the step that was at work is. `--from STEP` does a step and all that began after it again, and is the way on for a run that ended by its own word; `aexl pipeline fork RUN --from STEP` does so in a new run, which makes copies of its own of what branches that are not merged yet have done. Steps are named by their addresses, which have the turns of loops, counted from 1: `loop#2::fix`.
-`aexl pipeline log RUN` prints the journal, `--follow` while it grows; `runs` lists runs.
+`aexl pipeline log RUN` prints the journal, `--follow` while it grows; `runs` lists those of this project, and `last` stands for the first of them.
 
 A step that calls a pipeline begins a run of its own, which sees `step.invocation.prompt` and nothing else of its caller; its cost counts in both.
 
 A failed step is tried again as `retry` says, at most; errors that it would meet again (a budget, a policy, a permission, wrong settings) end it at once. Then `on_error` decides, after a timeout `on_timeout`: `abort_pipeline` ends the run, `continue` goes on without its answer, its `on_result` and its `then`, `pause_for_human` asks. With `wait_for_all` a join takes the branches that failed as they are, and names them.
 A run that has used up its budget ends, whatever `on_error` says. A budget in USD needs a runner that counts money, or a server.
-When a branch fails or a run is cancelled, everything that it has started is ended within a second.
+When a branch fails or a run is cancelled, everything that it has started is ended within a second. `^C`, SIGTERM and the end of its terminal cancel a run; the last one does not under `nohup`. If aexl itself is killed (`kill -9`), what it has started goes on, and `resume` does not end it.
 
 A secret is masked in everything that is kept or shown, answers included; one of fewer than four characters is not.
 With `cache: true` an answer is kept in `$AEXL_HOME/cache`, unless its step changed files.

@@ -46,19 +46,22 @@ def find_project(here: Path) -> Path:
     return here
 
 
+def folders_above(here: Path) -> list[Path]:
+    """Return ``here`` and the folders above it, up to the project's root."""
+    root = find_project(here)
+    return [folder for folder in (here, *here.parents) if folder.is_relative_to(root)]
+
+
 def find_default(here: Path, home: Path) -> Path | None:
     """Return the file that counts where none is named; ``None`` for passing prompts through.
 
     Looks in ``here`` and the folders above it, up to the project's root: a file in a folder that
     everybody may write to, somewhere above, is nobody's pipeline.
     """
-    root = find_project(here)
-    for folder in (here, *here.parents):
+    for folder in folders_above(here):
         for name in DEFAULT_NAMES:
             if (folder / name).is_file():
                 return folder / name
-        if folder == root:
-            break
     own = home / "pipelines" / "default.yaml"
     return own if own.is_file() else None
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from aexl.errors import Invalid
+from aexl_pipelines.language.answers import decode_json
 from aexl_pipelines.language.parts import Input
 from aexl_pipelines.language.problems import suggest
 
@@ -115,6 +116,6 @@ def _number(name: str, wanted: Input, value: object) -> int | float:
 
 def _decoded(text: str) -> object:
     try:
-        return json.loads(text)
+        return decode_json(text)
     except (ValueError, RecursionError):
         return None

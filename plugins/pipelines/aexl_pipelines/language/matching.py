@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from aexl_pipelines.language.answers import decode_answer
 from aexl_pipelines.language.conditions import condition_holds
 from aexl_pipelines.language.expressions.evaluating import as_text, compare, is_empty, is_equal
 from aexl_pipelines.language.expressions.evaluating import holds as expression_holds
-from aexl_pipelines.language.expressions.references import look_up_in, strip_fence
+from aexl_pipelines.language.expressions.references import look_up_in
 from aexl_pipelines.language.model import (
     Always,
     Branch,
@@ -77,7 +77,7 @@ def _asked(question: Question, result: Result) -> tuple[bool, object]:
 
 def _json(answer: str) -> object:
     try:
-        return json.loads(strip_fence(answer))
+        return decode_answer(answer)
     except (ValueError, RecursionError):
         return None
 

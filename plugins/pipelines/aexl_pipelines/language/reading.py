@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from aexl_pipelines.language.answers import whole_text
 from aexl_pipelines.language.problems import Report, suggest
 from aexl_pipelines.language.source import AnyNode, Fields, Items, Plain, Scalar, Source
 
@@ -141,9 +142,9 @@ class _Builder:
         at = self._source, event.start_mark.line + 1, event.start_mark.column + 1
         match type(event).__name__:
             case "ScalarEvent":
+                text = self._text(event)
                 plain = event.style is None and event.tag not in _TEXT_TAGS
-                value = plain_value(event.value) if plain else event.value
-                return Scalar(*at, value, event.value, event.style or "")
+                return Scalar(*at, plain_value(text) if plain else text, text, event.style or "")
             case "SequenceStartEvent":
                 items = []
                 for inner in events:
@@ -153,6 +154,17 @@ class _Builder:
                 return Items(*at, tuple(items))
             case _:
                 return self._mapping(at, events, depth)
+
+    def _text(self, event: Any) -> str:
+        """Return the text of a scalar; the two halves of a surrogate pair, as JSON writes them, are one character."""
+        text: str = event.value
+        if text.isascii():
+            return text
+        try:
+            return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+        except UnicodeDecodeError:
+            self._say(event, "this text has half a surrogate pair, which is no character", "write the whole character")
+            return whole_text(text)
 
     def _mapping(self, at: tuple[Source, int, int], events: Iterator[Any], depth: int) -> Fields:
         keys: dict[str, Scalar] = {}

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from aexl.errors import Invalid
-from aexl_pipelines.language.expressions.references import strip_fence
+from aexl_pipelines.language.answers import decode_answer
 
 MOST_PROBLEMS: Final = 20
 
@@ -46,7 +46,7 @@ def check_answer(schema: object, answer: str) -> object:
         Invalid: If it is no JSON, or not what the schema wants; names up to twenty faults.
     """
     try:
-        value = json.loads(strip_fence(answer))
+        value = decode_answer(answer)
     except (ValueError, RecursionError) as error:
         raise Invalid(f"the answer is no JSON: {error}") from error
     check_value(schema, value)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
+from aexl_pipelines.language.answers import whole_text
 from aexl_pipelines.language.expressions.errors import ExpressionError, Unresolved
 from aexl_pipelines.language.expressions.evaluating import as_text
 from aexl_pipelines.language.expressions.references import Reference, look_up, parse_reference
@@ -214,7 +215,7 @@ def _unquote(text: str, offset: int) -> str:
     if text[0] == "'":
         return text[1:-1]
     try:
-        return str(json.loads(text, strict=False))
+        return whole_text(str(json.loads(text, strict=False)))
     except ValueError as error:
         raise ExpressionError(f"{text[:60]} is not a text", offset, "write \\\\ for a backslash") from error
 

@@ -40,7 +40,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "step.ID.cost_usd": "What it cost.",
     "step.ID.session_id": "The agent's session.",
     "step.ID.model": "The model that answered.",
-    "step.ID.turns": "How many answers of models it took.",
+    "step.ID.turns": "How many answers of models it took: a number, where ail's design has a list.",
     "step.LOOP::ID.FIELD": "An inner step's entry, from outside: that of the last iteration.",
     "step.ID::before::0.FIELD": "An entry of a chain; `::then::` likewise.",
     "step.ID__on_result.response": "The answer of the pipeline that a branch ran.",

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from aexl_pipelines.journal.records import RunStatus, StepStatus
+from aexl_pipelines.language.answers import whole_text
 
 _ESCAPES: Final = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # colours and movements
@@ -38,8 +39,7 @@ RUN_WORDS: Final[dict[RunStatus, str]] = {
 
 def clean(text: str) -> str:
     """Return a text without anything that steers a terminal: what agents say is shown, and never obeyed."""
-    shown = _ESCAPES.sub("", text.replace("\r\n", "\n")).expandtabs(4)
-    return shown if shown.isascii() else shown.encode("utf-8", "replace").decode()
+    return whole_text(_ESCAPES.sub("", text.replace("\r\n", "\n")).expandtabs(4))
 
 
 def without_signs(text: str) -> str:

@@ -8,16 +8,13 @@ from pathlib import Path
 from typing import Final
 
 from aexl.api import Principal
-from aexl.errors import Invalid, NotFound
-from aexl_pipelines.journal.lines import Position, decode_lines
-from aexl_pipelines.journal.records import RunBegun
-from aexl_pipelines.journal.writing import NAME
+from aexl.errors import NotFound
+from aexl_pipelines.journal.folders import read_begun
+from aexl_pipelines.journal.locking import NAME
 
 _FILE: Final = "owner"
 _DEEPEST: Final = 32
 _REMEMBERED: Final = 10_000
-_HEAD: Final = 4 << 20
-"""Bytes of a journal that are read for its first record: a prompt and its inputs are in it."""
 
 
 class Owners:
@@ -82,15 +79,3 @@ class Owners:
 def is_run_id(text: str) -> bool:
     """Say whether a text can be the id of a run: what it names is a folder beside the other runs."""
     return 0 < len(text) <= 64 and all(each.isascii() and (each.isalnum() or each in "-_") for each in text)
-
-
-def read_begun(folder: Path) -> RunBegun | None:
-    """Return the first record of a run's journal; ``None`` where there is none."""
-    try:
-        with (folder / NAME).open("rb") as file:
-            line = file.readline(_HEAD)
-        first = next(decode_lines(line, Position()), None)
-    except (FileNotFoundError, NotADirectoryError, Invalid):
-        return None
-    record = first[0].record if first is not None else None
-    return record if isinstance(record, RunBegun) else None

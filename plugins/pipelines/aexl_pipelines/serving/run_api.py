@@ -13,7 +13,7 @@ from aexl.api import parse_usd
 from aexl.api.ids import uuid7
 from aexl.errors import Conflict, Invalid, NotFound
 from aexl_pipelines.execution.requests import RunRequest
-from aexl_pipelines.journal.folders import RunSummary, read_records, summarize
+from aexl_pipelines.journal.folders import RunSummary, read_begun, read_records, summarize
 from aexl_pipelines.journal.records import RunOptions
 from aexl_pipelines.journal.writing import is_driven
 from aexl_pipelines.language.inputs import bind_inputs
@@ -24,7 +24,6 @@ from aexl_pipelines.serving.bodies import NewRun, PipelineChoice, ResumedRun
 from aexl_pipelines.serving.endpoints import Ask, Sendable
 from aexl_pipelines.serving.fields import Fields
 from aexl_pipelines.serving.jobs import Job
-from aexl_pipelines.serving.owners import read_begun
 from aexl_pipelines.serving.pending import show_run
 from aexl_pipelines.serving.places import ServerLoader, check_folder
 from aexl_pipelines.serving.streams import EventStream, tell_run

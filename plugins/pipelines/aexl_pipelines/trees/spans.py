@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from aexl.api import ObjectId
-from aexl.errors import NotFound
+from aexl.errors import Invalid, NotFound
 from aexl_pipelines.journal.records import Forked, Merged, Record, RunBegun, RunEnded, RunResumed, StepBegun, StepEnded
 from aexl_pipelines.language.problems import suggest
 
@@ -38,6 +38,19 @@ class Span:
     def name(self) -> str:
         """How people call it."""
         return self.run if self.step is None else f"{self.run}/{self.step}"
+
+    def first_snapshot(self) -> ObjectId:
+        """Return the snapshot of the files before it.
+
+        Raises:
+            Invalid: If there is none.
+        """
+        if self.before is None:
+            raise Invalid(
+                f"there is no snapshot from before {self.name}: none of it could write, nobody keeps snapshots here, "
+                f"or there can be none, and 'aexl pipeline log {self.run}' says why"
+            )
+        return self.before
 
 
 @dataclass(slots=True)

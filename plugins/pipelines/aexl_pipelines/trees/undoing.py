@@ -12,7 +12,7 @@ from typing import Final, Literal
 import msgspec
 
 from aexl.api import FileChange, ObjectId, Snapshots
-from aexl.errors import Conflict, Invalid
+from aexl.errors import Conflict
 from aexl_pipelines.trees.keeping import owner
 from aexl_pipelines.trees.spans import Span
 
@@ -57,7 +57,7 @@ async def undo(
         Conflict: If changes would be lost; names the files, and nothing has changed.
         NotFound: If the snapshots, or the folder, are gone.
     """
-    before = _before(span)
+    before = span.first_snapshot()
     folder = str(span.project)
     saved = await snapshots.capture(folder, f"before the undo of {span.name}")
     since = () if span.after is None else tuple(await snapshots.diff(span.after, saved))
@@ -89,7 +89,7 @@ async def foresee(snapshots: Snapshots, span: Span, later: Later = "refuse") -> 
 
     What ``keep`` takes back is told without looking whether it goes together with later changes.
     """
-    before, folder = _before(span), str(span.project)
+    before, folder = span.first_snapshot(), str(span.project)
     since = () if span.after is None else tuple(await snapshots.changed_since(span.after, folder))
     forward = tuple(await snapshots.changed_since(before, folder))
     if later == "refuse":
@@ -157,14 +157,6 @@ def _refuse(span: Span, since: Sequence[FileChange], all_changes: Sequence[FileC
 def _names(paths: Sequence[str]) -> str:
     lines = [f"  {path}" for path in paths[:SHOWN]]
     return "\n".join([*lines, f"  and {len(paths) - SHOWN} more"] if len(paths) > SHOWN else lines)
-
-
-def _before(span: Span) -> ObjectId:
-    if span.before is None:
-        raise Invalid(
-            f"there is no snapshot from before {span.name}: none of it could write, or nobody keeps snapshots here"
-        )
-    return span.before
 
 
 def backwards(change: FileChange) -> FileChange:

@@ -56,6 +56,13 @@ def test_a_template_is_tried_as_soon_as_it_is_written(run, template):
     assert (done.code, " passed" in done.out) == (0, True), done.out
 
 
+def test_a_template_is_tried_where_it_was_written(run, folder, monkeypatch):
+    (folder / "deep").mkdir()
+    monkeypatch.chdir(folder / "deep")
+    assert run("init").code == 0
+    assert run("test").code == 0
+
+
 def test_what_did_not_hold_is_shown_with_exit_code_1(run, written):
     done = run("test")
     assert done.code == 1

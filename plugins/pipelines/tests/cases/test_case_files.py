@@ -235,7 +235,7 @@ def test_case_files_are_found_where_pipelines_are(tmp_path):
     assert names() == [".aexl.cases.yaml", ".aexl/deep/x.cases.yaml"]
     assert names(tmp_path / "src") == ["src/y.cases.yaml"]
     assert names(tmp_path / "src/y.cases.yaml", tmp_path / "src") == ["src/y.cases.yaml"]
-    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty/.git").mkdir(parents=True)
     with pytest.raises(NotFound, match="there are no cases"):
         find_case_files([], tmp_path / "empty")
     with pytest.raises(NotFound, match="no file or folder"):
@@ -243,6 +243,15 @@ def test_case_files_are_found_where_pipelines_are(tmp_path):
     (tmp_path / "plain.yaml").touch()
     with pytest.raises(Invalid, match=r"must end with \.cases\.yaml"):
         names(tmp_path / "plain.yaml")
+
+
+def test_without_names_the_cases_of_the_folder_and_of_those_above_it_count(tmp_path):
+    for name in (".git/x", "r.cases.yaml", "a/.ail/b.cases.yaml", "a/b/c.cases.yaml", "a/other/d.cases.yaml"):
+        (tmp_path / "root" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "root" / name).touch()
+    (tmp_path / "outside.cases.yaml").touch()
+    found = find_case_files([], tmp_path / "root/a/b")
+    assert [path.name for path in found] == ["c.cases.yaml", "b.cases.yaml", "r.cases.yaml"]
 
 
 def test_the_page_and_the_schema_are_those_of_the_tables():

@@ -8,7 +8,8 @@ from aexl.api import ObjectId
 from aexl.errors import Invalid
 from aexl.testing.snapshots import FakeSnapshots
 from aexl_pipelines.execution.recent import FRESH, Recent
-from aexl_pipelines.journal.records import Forked, Merged, Noted, RunOptions, StepBegun, Verdict
+from aexl_pipelines.journal.folders import list_runs
+from aexl_pipelines.journal.records import Forked, Merged, Noted, RunBegun, RunOptions, StepBegun, Verdict
 from aexl_pipelines.trees.ports import SnapshotTrees
 
 
@@ -303,3 +304,5 @@ async def test_files_that_no_snapshot_can_hold_are_noted_and_the_run_goes_on(wor
     assert result.exit_code == 0
     assert all("a and A are one name" in text for text in noted)
     assert noted
+    assert [type(each) for each in workshop.records(result)[:2]] == [RunBegun, Noted]
+    assert [each.run for each in list_runs(workshop.host.data_dir)] == [result.run]

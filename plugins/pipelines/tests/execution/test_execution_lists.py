@@ -55,6 +55,17 @@ async def test_a_loop_that_never_ends_by_itself_follows_on_max_iterations(worksh
     assert result.exit_code == code
 
 
+async def test_a_loop_goes_over_a_list_that_is_written_as_json(workshop):
+    result = await workshop.run(
+        """
+        pipeline:
+          - {id: a, for_each: {over: '["x", {"y": 1}]', steps: [{id: s, prompt: "{{ for_each.item }}"}]}}
+        """
+    )
+    ended = workshop.ended(result)
+    assert [ended["a#1::s"].prompt, ended["a#2::s"].prompt] == ["x", '{"y": 1}']
+
+
 async def test_break_leaves_the_loop_and_the_run_goes_on(workshop):
     result = await workshop.run(
         """

@@ -56,6 +56,7 @@ def test_an_answer_says_what_it_did_and_a_second_one_who_was_first(run, files, m
 def test_a_rejection_needs_a_reason(run, files, make_gate):
     files.open(make_gate())
     assert run("reject", make_gate().id).code == 2
+    assert run("reject", make_gate().id, "--reason", " ").code == 2
     assert files.find(make_gate().id).decided is None
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -194,3 +196,16 @@ def test_a_damaged_memory_is_a_new_one(session):
     [path] = (session.home / "hooks").iterdir()
     path.write_text("{")
     assert turns.read("claude", "s1") == Turn()
+
+
+def test_a_hook_that_is_told_to_end_leaves_nothing_running(hooks, project):
+    (project / ".aexl.yaml").write_text(
+        "pipeline: [{id: a, context: {shell: 'echo $$ > pid; kill -TERM $PPID; sleep 100'}}]"
+    )
+    before = signal.signal(signal.SIGTERM, lambda *_: pytest.fail("nobody listened"))
+    try:
+        said = hooks.tell("claude", "Stop", last_assistant_message="done")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert "the run was cancelled" in str(said)
+    assert not Path(f"/proc/{(project / 'pid').read_text().strip()}").exists()

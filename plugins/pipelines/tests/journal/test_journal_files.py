@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import aclosing
+from pathlib import Path
 
+import msgspec
 import pytest
 import trio
 
@@ -20,6 +22,7 @@ from aexl_pipelines.journal.records import (
     RunBegun,
     RunEnded,
     StepEnded,
+    StepLink,
     Verdict,
 )
 from aexl_pipelines.journal.writing import NAME, is_driven, open_journal
@@ -32,9 +35,9 @@ def begun(run: str, project: str = "/p", at: float = 1.0) -> RunBegun:
 ENDED = RunEnded(at=9.0, status="failed", exit_code=1, cost=7, message="no")
 
 
-async def write(home, run, *records, project="/p"):
+async def write(home, run, *records, project="/p", parent=None):
     journal = open_journal(make_folder(home, run), create=True)
-    await journal.append(begun(run, project))
+    await journal.append(msgspec.structs.replace(begun(run, project), parent=parent))
     for record in records:
         await journal.append(record)
     journal.close()
@@ -105,6 +108,16 @@ async def test_a_run_is_found_by_a_part_of_its_id(tmp_path):
         find_folder(tmp_path, "aa")
 
 
+async def test_last_is_the_latest_run_of_a_project_that_no_other_has_called(tmp_path):
+    await write(tmp_path, "r1", project="/p/inner")
+    await write(tmp_path, "r2", project="/p", parent=StepLink(run="r1", step="a"))
+    await write(tmp_path, "r3", project="/other")
+    assert find_folder(tmp_path, "last", Path("/p")).name == "r1"
+    assert find_folder(tmp_path, "last").name == "r3"
+    with pytest.raises(NotFound, match="no run here"):
+        find_folder(tmp_path, "last", Path("/empty"))
+
+
 async def test_runs_are_listed_with_what_they_are(tmp_path):
     gate = Gate(id="g", run="r2", step="a", kind="pause")
     done = StepEnded(at=2.0, step="a", kind="prompt", status="completed", cost=3)
@@ -116,7 +129,20 @@ async def test_runs_are_listed_with_what_they_are(tmp_path):
     assert list(found) == ["r3", "r2", "r1"]
     assert (found["r1"].state, found["r1"].cost, found["r1"].steps, found["r1"].exit_code) == ("failed", 7, 1, 1)
     assert (found["r2"].state, found["r3"].state) == ("broken", "broken")
-    assert [each.run for each in list_runs(tmp_path, project=tmp_path.__class__("/p"))] == ["r2", "r1"]
+    assert [each.run for each in list_runs(tmp_path, project=Path("/p"))] == ["r2", "r1"]
+
+
+async def test_a_run_that_goes_on_costs_what_its_steps_do(tmp_path):
+    def ended(step, **rest):
+        return StepEnded(at=2.0, step=step, kind=rest.pop("kind", "prompt"), status="completed", **rest)
+
+    again = ended("a", cost=100, booked=4), ended("a", cost=200, booked=9)
+    folder = await write(tmp_path, "r1", *again, ended("loop#1::b", cost=50, booked=0))
+    assert summarize(folder).cost == 9
+    own = ended("loop#1::b", cost=50), ended("loop", kind="for_each", cost=50), ended("c", cost=7, cached=True)
+    folder = await write(tmp_path, "r2", ended("a", cost=100, booked=4), *own)
+    assert summarize(folder).cost == 54
+    assert summarize(await write(tmp_path, "r3")).cost is None
 
 
 async def test_a_run_that_waits_for_a_person_says_so(tmp_path):

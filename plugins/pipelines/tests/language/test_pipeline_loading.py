@@ -147,6 +147,10 @@ def test_braces_in_a_line_of_shell_of_an_ail_file_are_braces(files_folder, load_
             "5:17: the step 'a' is no agent's",
         ),
         ("pipeline:\n  - id: a\n    prompt: '{{ for_each.item }}'\n", "3:17: for_each.item has a value only within"),
+        (
+            "pipeline:\n  - id: a\n    for_each:\n      over: '{\"a\": 1}'\n",
+            "4:13: over must be a list, or a text that gives",
+        ),
         ("pipeline:\n  - id: a\n    prompt: '{{ inputs.x }}'\n", "3:17: there is no input 'x'"),
         ("pipeline:\n  - id: a\n    prompt: '{{ last_response'\n", "3:14: '{{' is not closed"),
         ("pipeline:\n  - id: a\n    prompt: ./absent.md\n", "3:13: there is no file absent.md"),

@@ -50,11 +50,17 @@ def test_plain_texts_mean_what_yaml_1_2_says(text, value):
     assert plain_value(text) == value
 
 
+def test_the_halves_that_json_writes_are_one_character():
+    tree, found = read(r'a: "\ud83d\ude00 \U0001f600"')
+    assert (found, as_json(tree)) == ([], {"a": "😀 😀"})
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("a: 1\na: 2\n", "f.yaml:2:1: the key 'a' stands here twice; the first is in line 1"),
         ("a: !python/object x\n", "f.yaml:1:4: the tag '!python/object' means nothing here"),
+        ('a: "half \\ud83d"', "f.yaml:1:4: this text has half a surrogate pair, which is no character"),
         ("a: *b\n", "f.yaml:1:4: the alias *b has no anchor before it"),
         ("a: &x {b: *x}\n", "f.yaml:1:11: the alias *x stands inside of what it repeats"),
         ("a: 1\n---\nb: 2\n", "f.yaml:2:1: a file holds one pipeline; this is a second document"),

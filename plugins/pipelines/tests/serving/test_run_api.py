@@ -7,7 +7,9 @@ import pytest
 import trio
 import trio.testing
 
-from aexl.errors import Conflict
+from aexl.api import Snapshots
+from aexl.errors import Conflict, Invalid
+from aexl.testing.snapshots import FakeSnapshots
 from aexl_pipelines.execution.known import known_agents
 from aexl_pipelines.execution.ports import Ports
 from aexl_pipelines.journal.folders import read_records
@@ -54,6 +56,22 @@ async def test_without_a_pipeline_the_folders_own_runs(client, folder, texts):
     (folder / ".aexl.yaml").write_text(texts.plain)
     made = await client.post("/api/v1/runs", {"folder": str(folder), "prompt": "this", "wait": True})
     assert made.json["pipeline"] == ".aexl.yaml"
+
+
+class Unreadable(FakeSnapshots):
+    """Of a folder that no snapshot can hold."""
+
+    async def capture(self, folder, message=""):
+        raise Invalid("a and A are one name elsewhere")
+
+
+async def test_a_run_in_a_folder_that_no_snapshot_can_hold_is_shown_like_any_other(client, host, folder, texts):
+    host.services[Snapshots] = Unreadable()
+    body = {"folder": str(folder), "pipeline_inline": texts.plain, "wait": True}
+    made = await client.post("/api/v1/runs", body)
+    assert (made.status, made.json["status"]) == (201, "completed")
+    [listed] = (await client.get("/api/v1/runs")).json["runs"]
+    assert listed["run_id"] == made.json["run_id"]
 
 
 async def test_the_events_of_a_run_are_its_journal_from_any_record_on(client, folder, texts, station):

@@ -68,10 +68,11 @@ def host(home, service):
 
 
 @pytest.fixture
-def run(host):
-    """Run ``aexl pipeline ...``."""
+def run(host, project, monkeypatch):
+    """Run ``aexl pipeline ...`` in the project."""
     from aexl_pipelines.cli.app import app
 
+    monkeypatch.chdir(project)
     session = FakeSession(host)
     return lambda *arguments: run_command(app, session, *arguments)
 

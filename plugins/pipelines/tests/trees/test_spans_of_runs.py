@@ -261,7 +261,7 @@ def test_diff_says_what_it_cannot_do(run, home, make, write_journal, project):
     assert run("diff", "last").code == 4
     trio.run(write_journal, [make.begun(project), *make.step("say", None, None)])
     done = run("diff", "last")
-    assert (done.code, "no snapshots" in done.err) == (2, True)
+    assert (done.code, "there is no snapshot" in done.err, "aexl pipeline log" in done.err) == (2, True, True)
     assert run("diff", "last", "--stat", "--json").code == 2
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from aexl.errors import Invalid, Unavailable
+from aexl_pipelines.language.answers import decode_json
 
 PROTOCOL: Final = "2025-06-18"
 """The version we ask for; a server may answer with an older one, and calls of tools are the same in all."""
@@ -41,7 +42,7 @@ def encode(message: Mapping[str, object]) -> bytes:
 def read(line: bytes) -> Mapping[str, object] | None:
     """Return the message that a line is; ``None`` for what is none."""
     try:
-        found = json.loads(line)
+        found = decode_json(line.decode())
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
+from aexl_pipelines.language.answers import whole_text
 from aexl_pipelines.language.expressions.errors import ExpressionError
 
 FLAGS: Final = "ims"
@@ -23,8 +24,7 @@ class Pattern:
 
     def found_in(self, text: str) -> bool:
         """Say whether it matches somewhere in a text."""
-        unicode = text.encode(errors="replace").decode()  # half a surrogate pair is no text that re2 takes
-        return _compiled(self.source, self.flags).search(unicode) is not None
+        return _compiled(self.source, self.flags).search(whole_text(text)) is not None
 
     def __str__(self) -> str:
         return f"/{self.source}/{self.flags}"

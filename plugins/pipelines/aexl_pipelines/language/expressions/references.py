@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from aexl_pipelines.language.answers import decode_answer, decode_json
 from aexl_pipelines.language.expressions.errors import ExpressionError, Unresolved
 
 _PLAIN_PART: Final = re.compile(r"\w+(?:-+\w+|::\w+)*")
@@ -74,7 +75,7 @@ def _part(found: re.Match[str], offset: int) -> str | int:
         return int(found[1])
     if found[2] is not None:
         try:
-            return str(json.loads(found[2]))
+            return str(decode_json(found[2]))
         except ValueError as error:
             raise ExpressionError(f"{found[2][:60]} is not a text", offset, 'write ["name"]') from error
     return found[3] if found[3] is not None else found[4].strip()
@@ -161,17 +162,9 @@ def _decoded(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(strip_fence(value))
+        return decode_answer(value)
     except (ValueError, RecursionError):
         return _NOTHING
-
-
-def strip_fence(text: str) -> str:
-    """Return what stands between the fences of a Markdown block, if the text is one; else the text, trimmed."""
-    text = text.strip()
-    if text.startswith("```") and text.endswith("```") and "\n" in text:
-        return text[text.index("\n") : -3].strip()
-    return text
 
 
 def _walk(value: object, parts: Sequence[str | int]) -> object:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from aexl_pipelines.language.answers import whole_text
 from aexl_pipelines.language.expressions.errors import ExpressionError
 
 LONGEST: Final = 10_000
@@ -123,4 +124,4 @@ def unquote(token: Token) -> str:
         offset = token.offset + 1 + found.start()
         raise ExpressionError(f"the escape \\{code} means nothing", offset, "write \\\\ for a backslash")
 
-    return re.sub(r"\\(u[0-9a-fA-F]{4}|.)", replace, token.text[1:-1], flags=re.DOTALL)
+    return whole_text(re.sub(r"\\(u[0-9a-fA-F]{4}|.)", replace, token.text[1:-1], flags=re.DOTALL))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, get_args
 
+from aexl_pipelines.language.answers import decode_answer
 from aexl_pipelines.language.kinds import (
     INVALID,
     Anything,
@@ -127,12 +128,22 @@ class _Over:
         if isinstance(node, Items):
             return ListOf(Anything()).read(node, name, reader)
         found = TemplateText().read(node, name, reader)
-        if isinstance(found, Template) and not any(True for _ in found.substitutions):
+        if isinstance(found, Template) and not _may_be_list(found):
             reader.problem(node, f"{name} must be {self.words}", "write [one, other], or '{{ step.ID.items }}'")
         return found
 
     def schema(self) -> Schema:
-        return {"anyOf": [{"type": "array"}, {"type": "string", "pattern": r"\{\{"}]}
+        return {"anyOf": [{"type": "array"}, {"type": "string", "pattern": r"\{\{|\["}]}
+
+
+def _may_be_list(text: Template) -> bool:
+    """Say whether a text can give a list; of one without names that is known."""
+    if any(True for _ in text.substitutions):
+        return True
+    try:
+        return isinstance(decode_answer(text.render({})), list)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _build_for_each(values: Values) -> ForEachBody:
