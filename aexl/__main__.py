@@ -8,8 +8,9 @@ def main() -> None:
     words = sys.argv[1:]
     if words in (["--version"], ["-V"]):
         from aexl import __version__
+        from aexl.core.cli.output import run_written
 
-        sys.stdout.write(f"aexl {__version__}\n")
+        run_written(lambda: sys.stdout.write(f"aexl {__version__}\n"))
         return
     if words[:1] == ["__worker__"]:
         from aexl.core.worker import run_worker

@@ -21,7 +21,10 @@ A message is a sentence with the offending value in it, and says what to do.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Final, Literal, NamedTuple
+
+WORTH_RETRYING: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+"""Statuses after which asking again can help; every other error says ``x-should-retry: false``."""
 
 
 class AexlError(Exception):
@@ -34,7 +37,8 @@ class CallError(AexlError):
     """A governed call did not end well.
 
     The call path sets ``execution`` and ``receipt`` (as ``seq:hash``) where the
-    ledger knows of it, and ``headers`` to add to the answer.
+    ledger knows of it, ``cost`` and ``remaining`` in nano-dollars as ``Booked`` has
+    them, and ``headers`` to add to the answer.
     """
 
     def __init__(self, reason: str, *, code: str, status: int) -> None:
@@ -44,6 +48,8 @@ class CallError(AexlError):
         self.status = status
         self.execution: str | None = None
         self.receipt: str | None = None
+        self.cost: int | None = None
+        self.remaining: int | None = None
         self.headers: Sequence[tuple[bytes, bytes]] = ()
 
 
@@ -64,6 +70,18 @@ class Refused(CallError):
         super().__init__(reason, code=code, status=status)
         self.retry_after = retry_after
         self.param = param
+
+    def copy(self, *, status: int | None = None) -> Refused:
+        """Return a refusal that says the same of another call; what is known of this call stays with this one."""
+        same = Refused(
+            self.reason,
+            code=self.code,
+            status=self.status if status is None else status,
+            retry_after=self.retry_after,
+            param=self.param,
+        )
+        same.headers = self.headers
+        return same
 
 
 class ProviderFailed(CallError):

@@ -142,7 +142,10 @@ class Settlement(Named, Protocol):
         ...
 
     async def deny(self, call: Call, refused: Refused) -> Receipt | None:
-        """Record a refusal; the receipt is ``None`` where the book keeps none."""
+        """Record a refusal; the receipt is ``None`` where the book keeps none.
+
+        May set ``refused.remaining`` to what the agent's tightest budget has left.
+        """
         ...
 
     def delivered(self, execution: str, complete: bool) -> None:

@@ -175,7 +175,8 @@ class Session(Protocol):
     def section(self, table: str, model: type[T]) -> T:
         """Return one table of the configuration without looking at the others: quicker than ``config``.
 
-        What a project's own file says of it does not count.
+        What a project's own file says of it does not count. Where the file cannot be used, a running server's
+        values are taken, and a line on standard error says so.
 
         Args:
             table: As ``ConfigSection`` of the command's plugin has it; not one of tables.

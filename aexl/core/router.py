@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-import msgspec
-
 from aexl.api import Accounts, ASGIReceive, ASGIScope, ASGISend, Headers, Mount, Principal, Scope
+from aexl.core.http.refusal import WriteRefusal, neutral_refusal
 from aexl.errors import Refused
 
 RANK: Final[dict[str, int]] = {"none": 0, "read": 1, "execute": 2, "admin": 3}
@@ -41,6 +39,10 @@ class Router:
                 return mount
             path = path.rpartition("/")[0]
         return self._mounts.get("/")
+
+    def refuse(self, refused: Refused, path: str, method: str) -> tuple[int, Headers, bytes]:
+        """Write a refusal in the dialect of whom the path belongs to."""
+        return _writer(self.find(path))(refused, path, method)
 
     async def __call__(self, scope: ASGIScope, receive: ASGIReceive, send: ASGISend) -> None:
         """Serve one request."""
@@ -121,20 +123,14 @@ def move_token(scope: ASGIScope, parameter: str) -> None:
         scope["headers"] = [*scope["headers"], *((b"x-goog-api-key", value) for value in values)]
 
 
-def neutral_refusal(refused: Refused) -> tuple[int, Headers, bytes]:
-    """Return a refusal as plain JSON, in the shape that most clients read."""
-    error = {"message": refused.reason, "type": "aexl_error", "param": refused.param, "code": refused.code}
-    headers: list[tuple[bytes, bytes]] = [(b"content-type", b"application/json"), *refused.headers]
-    if refused.retry_after is not None:
-        headers.append((b"retry-after", str(math.ceil(refused.retry_after)).encode()))
-    return refused.status, headers, msgspec.json.encode({"error": error})
-
-
 async def send_refusal(send: ASGISend, refused: Refused, mount: Mount | None, path: str, method: str) -> None:
     """Answer with a refusal, in the mount's own dialect where it has one."""
-    write = mount.refuse if mount else None
-    status, headers, body = write(refused, path, method) if write else neutral_refusal(refused)
+    status, headers, body = _writer(mount)(refused, path, method)
     await send_whole(send, status, headers, body)
+
+
+def _writer(mount: Mount | None) -> WriteRefusal:
+    return neutral_refusal if mount is None or mount.refuse is None else mount.refuse
 
 
 async def send_whole(send: ASGISend, status: int, headers: Headers, body: bytes) -> None:

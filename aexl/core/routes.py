@@ -11,7 +11,8 @@ from aexl.api import ASGIApp, ASGIReceive, ASGIScope, ASGISend, Mount, Sample
 from aexl.core import health, metrics, openapi
 from aexl.core.config.own import ServeSection
 from aexl.core.host import LocalHost
-from aexl.core.router import neutral_refusal, send_whole
+from aexl.core.http.refusal import neutral_refusal
+from aexl.core.router import send_whole
 from aexl.errors import ConfigError, Refused
 
 Handler = Callable[[], Awaitable[tuple[int, bytes, bytes]]]
@@ -45,8 +46,8 @@ def own_mounts(host: LocalHost, counted: Callable[[], int]) -> list[Mount]:
             digest = await host.reload()
         except ConfigError as error:
             problems = [str(problem) for problem in error.problems]
-            body = {"error": {"message": str(error), "code": "invalid_config", "problems": problems}}
-            return 422, _JSON, msgspec.json.encode(body)
+            told = {"message": str(error), "type": "aexl_error", "param": None, "code": "invalid_config"}
+            return 422, _JSON, msgspec.json.encode({"error": {**told, "problems": problems}})
         return 200, _JSON, msgspec.json.encode({"status": "reloaded", "digest": digest})
 
     written: list[bytes] = []

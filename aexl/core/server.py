@@ -18,12 +18,14 @@ from aexl.core.health import ask, describe
 from aexl.core.home import SOCKET_NAME, make_home
 from aexl.core.host import LocalHost
 from aexl.core.http.origin import OriginRule
-from aexl.core.http.server import Server, open_unix_listener
+from aexl.core.http.refusal import WriteRefusal, neutral_refusal
+from aexl.core.http.server import Server, ServerLimits
+from aexl.core.listening import listen_on_file, listen_on_port
 from aexl.core.router import Router
 from aexl.core.routes import metrics_text, own_mounts
 from aexl.core.session import only_error
 from aexl.core.surroundings import Surroundings
-from aexl.errors import ConfigError, Unavailable
+from aexl.errors import ConfigError
 
 logger = logging.getLogger("aexl.serve")
 
@@ -51,12 +53,14 @@ class Serving:
     async def run(self) -> None:
         """Serve until asked to stop; then drain, settle what runs, and return."""
         grace = self.section.limits.grace
-        control = await open_unix_listener(self.host.data_dir / SOCKET_NAME)
+        control = await listen_on_file(self.host.data_dir / SOCKET_NAME)
         async with self.host.running(), trio.open_nursery() as nursery:
             nursery.start_soon(self._watch_signals)
             listeners = await self._open()
-            private = self._server(ControlApp(self.host.services), None)
-            public = self._server(self._router, self._origin_rule(listeners))
+            # No limit for clients may keep the operator's commands out.
+            private = self._server(ControlApp(self.host.services), ServerLimits(), None)
+            rule = self._origin_rule(listeners)
+            public = self._server(self._router, self.section.limits, rule, refuse=self._router.refuse)
             await nursery.start(private.run, [control])
             await nursery.start(self._run_public, public, listeners)
             await self._announce(self)
@@ -79,27 +83,25 @@ class Serving:
         finally:
             self._drained.set()
 
-    def _server(self, app: ASGIApp, origins: OriginRule | None) -> Server:
-        server = Server(app, limits=self.section.limits, origins=origins)
+    def _server(
+        self,
+        app: ASGIApp,
+        limits: ServerLimits,
+        origins: OriginRule | None,
+        refuse: WriteRefusal = neutral_refusal,
+    ) -> Server:
+        server = Server(app, limits=limits, origins=origins, refuse=refuse)
         self._servers.append(server)
         return server
 
     async def _open(self) -> Sequence[trio.abc.Listener[trio.abc.Stream]]:
         """Open the addresses people use."""
         section = self.section
-        try:
-            listeners: list[trio.abc.Listener[trio.abc.Stream]] = list(
-                await trio.open_tcp_listeners(section.port, host=section.host)
-            )
-        except OSError as error:
-            raise Unavailable(
-                f"port {section.port} on {section.host} cannot be had: {error.strerror or error}; "
-                f"choose another with --port, or see who has it"
-            ) from error
+        listeners: list[trio.abc.Listener[trio.abc.Stream]] = list(await listen_on_port(section.host, section.port))
         host = f"[{section.host}]" if ":" in section.host else section.host
         self.url = f"http://{host}:{_port(listeners[0])}"
         if section.unix:
-            listeners.append(await open_unix_listener(Path(section.unix).expanduser()))
+            listeners.append(await listen_on_file(Path(section.unix).expanduser()))
         return listeners
 
     def _origin_rule(self, listeners: Sequence[trio.abc.Listener[trio.abc.Stream]]) -> OriginRule:
@@ -127,6 +129,10 @@ class Serving:
     async def reload(self) -> str:
         """Read the configuration again."""
         return await self.host.reload()
+
+    async def configuration(self) -> Mapping[str, object]:
+        """Return the values in force."""
+        return self.host.current.values
 
     async def status(self) -> Mapping[str, object]:
         """Return what the server is and does."""

@@ -12,20 +12,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import msgspec
 
-from aexl.api import Control, Host, Runner, StepType
+from aexl.api import ConfigSection, Control, Host
 from aexl.core.home import FILE_NAME, SOCKET_NAME, make_home
-from aexl.errors import Refused, Unavailable
+from aexl.errors import AexlError, ConfigError, Unavailable
 
 if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
-
-    import httpx
-
-    from aexl.api import Answer, BlobStore, Call, Process, ProcessSpec, Upstream
     from aexl.core.config.loading import LoadedConfig
     from aexl.core.control import ControlClient
     from aexl.core.host import LocalHost
-    from aexl.core.registry import Registry
     from aexl.core.surroundings import Surroundings
 
 T = TypeVar("T")
@@ -38,72 +32,6 @@ PIPED_WIDTH: Final = 10_000
 """Columns of a table that goes into a pipe: a program reads it, so no line is broken."""
 
 
-class RemoteHost:
-    """The host as a command sees it while a server runs: services are the server's."""
-
-    def __init__(self, surroundings: Surroundings, status: Mapping[str, object], current: LoadedConfig) -> None:
-        home = surroundings.home
-        self.data_dir = home
-        self.version = str(status.get("version"))
-        self.current = current
-        self._surroundings = surroundings
-        roles = status.get("roles")
-        self._roles = frozenset(roles if isinstance(roles, list) else ())
-        self._client = _client(home)
-
-    def service(self, role: type[T]) -> T | None:
-        """Return a role as the server plays it."""
-        return self._client.service(role) if role.__name__ in self._roles else None
-
-    def runners(self) -> Mapping[str, Runner]:
-        """Return the runners of this process's plugins."""
-        return {runner.name: runner for runner in self._offered("aexl_runners", Runner)}
-
-    def step_types(self) -> Mapping[str, StepType]:
-        """Return the words for pipelines of this process's plugins."""
-        return {kind.name: kind for kind in self._offered("aexl_pipeline_steps", StepType)}
-
-    def stores(self) -> Mapping[str, Callable[[str], Awaitable[BlobStore]]]:
-        """Return how this process's plugins open a place for snapshots."""
-        return self._gathered("aexl_snapshot_stores").stores()
-
-    def _offered(self, hook: str, kind: type[T]) -> tuple[T, ...]:
-        return self._gathered(hook).every(hook, kind)
-
-    def _gathered(self, hook: str) -> Registry:
-        registry = self._surroundings.registry
-        if not registry.offers(hook):
-            registry.gather(hook, host=self)
-        return registry
-
-    def call(self, call: Call) -> AbstractAsyncContextManager[Answer]:
-        """Calls go over HTTP, with a token.
-
-        Raises:
-            Unavailable: Always.
-        """
-        raise Unavailable(f"call {call.id} must go through the running server's HTTP address")
-
-    def interrupt(self, agent: str, verdict: Refused) -> int:  # noqa: ARG002 - the server does this itself
-        """Nothing runs in this process."""
-        return 0
-
-    def spawn(self, spec: ProcessSpec) -> AbstractAsyncContextManager[Process]:
-        """Run a program in this process's care."""
-        from aexl.core.processes.running import spawn
-
-        return spawn(spec)
-
-    def transport(self, upstream: Upstream) -> httpx.AsyncBaseTransport:
-        """Return a transport of this process."""
-        from aexl.core.http.transport import make_transport
-
-        return make_transport(upstream)
-
-    def publish(self, event: object) -> None:
-        """Nobody listens in this process."""
-
-
 class CommandSession:
     """See ``aexl.api.Session``. What only some commands need is imported when they do."""
 
@@ -113,33 +41,69 @@ class CommandSession:
 
     @cached_property
     def surroundings(self) -> Surroundings:
-        """The plugins and what they declare."""
+        """The plugins and what they declare; where the file does not say which are on, those of a running server."""
+        from aexl.core.config.own import PluginsSection
         from aexl.core.surroundings import Surroundings
 
-        return Surroundings(self.home, project=self._project)
+        try:
+            return Surroundings(self.home, project=self._project)
+        except ConfigError as error:
+            chosen = self._served([ConfigSection(table="plugins", model=PluginsSection)], error)
+            return Surroundings(self.home, project=self._project, chosen=chosen.section(PluginsSection))
 
     @cached_property
     def config(self) -> LoadedConfig:
         """The configuration as the files have it."""
         return self.surroundings.load()
 
+    @property
+    def usable_config(self) -> LoadedConfig:
+        """The configuration as the files have it, or, where they cannot be used, as the running server has it."""
+        try:
+            return self.config
+        except ConfigError as error:
+            return self._served(self.surroundings.sections, error)
+
     def section(self, table: str, model: type[T]) -> T:
         """Return one table, without asking the plugins for theirs."""
         from aexl.core.config.loading import read_table
 
-        return read_table(table, model, home=self.home, flags={}, environ=os.environ)
+        try:
+            return read_table(table, model, home=self.home, flags={}, environ=os.environ)
+        except ConfigError as error:
+            return self._served([ConfigSection(table=table, model=model)], error).section(model)
+
+    def _served(self, sections: Sequence[ConfigSection], error: ConfigError) -> LoadedConfig:
+        """Return the configuration as the running server has it; raise ``error`` where none runs."""
+        from aexl.core.config.loading import load_values
+
+        if self._served_values is None:
+            raise error
+        return load_values(sections, self._served_values)
+
+    @cached_property
+    def _served_values(self) -> Mapping[str, object] | None:
+        try:
+            values: Mapping[str, object] = _client(self.home).call(Control, "configuration", timeout=PROBE_SECONDS)
+        except AexlError:  # none runs, or one of a version that cannot say
+            return None
+        sys.stderr.write(
+            f"aexl: {FILE_NAME} cannot be used ('aexl doctor' says why); the running server's counts here\n"
+        )
+        return values
 
     def run(self, work: Callable[[Host], Awaitable[T]], *, without: Collection[str] = ()) -> T:
         """Run ``work`` with a host."""
         import trio
 
         from aexl.core.host import LocalHost
+        from aexl.core.remote import RemoteHost
 
         status = self.running()
 
         async def main() -> T:
             if status is not None:
-                return await work(RemoteHost(self.surroundings, status, self.config))
+                return await work(RemoteHost(self, status))
             make_home(self.home)
             host = LocalHost(self._surroundings_without(without) if without else self.surroundings)
             host.play(Control, Standstill(host))
@@ -236,6 +200,10 @@ class Standstill:
             Unavailable: Always.
         """
         raise Unavailable("no server runs; the next one reads the configuration as it is then")
+
+    async def configuration(self) -> Mapping[str, object]:
+        """Return what this command has read."""
+        return self._host.current.values
 
     async def status(self) -> Mapping[str, object]:
         """Say so."""

@@ -20,6 +20,7 @@ class Surroundings:
         home: ``AEXL_HOME``.
         project: A folder whose ``aexl.toml`` counts too, or ``None``.
         sources: The plugins; by default those of the environment and of the home.
+        chosen: Which of them are on, in place of what the home's file says.
     """
 
     def __init__(
@@ -30,12 +31,13 @@ class Surroundings:
         environ: Mapping[str, str] | None = None,
         flags: Mapping[str, object] | None = None,
         sources: Iterable[Source] | None = None,
+        chosen: PluginsSection | None = None,
     ) -> None:
         self.home = home
         self.project = project
         self.environ = os.environ if environ is None else environ
         self.flags = flags or {}
-        section = read_table("plugins", PluginsSection, home=home, flags=self.flags)
+        section = chosen or read_table("plugins", PluginsSection, home=home, flags=self.flags)
         self.plugins = Plugins(find_sources(home) if sources is None else sources, off=section.off)
         self.required = section.require
         self.registry = Registry(self.plugins, section.prefer)

@@ -44,6 +44,9 @@ class _Account:
     def left(self) -> int:
         return min(account.budget - account.spent - account.reserved for account in self.chain())
 
+    def remaining(self) -> int | None:
+        return max(0, self.left()) if any(account.limited for account in self.chain()) else None
+
 
 class _Attempt:
     def __init__(self, call: Call, hold: Hold) -> None:
@@ -127,13 +130,12 @@ class FakeBook:
             each.spent += amount
         overrun = amount > attempt.hold.amount
         account.frozen = account.frozen or overrun
-        remaining = max(0, account.left()) if any(each.limited for each in account.chain()) else None
         booked = Booked(
             execution=hold.execution,
             receipt=self._receipt(),
             amount=amount,
             estimated=charge.estimated,
-            remaining=remaining,
+            remaining=account.remaining(),
             overrun=overrun,
         )
         self._booked[hold.execution] = booked
@@ -167,6 +169,8 @@ class FakeBook:
         await trio.lowlevel.checkpoint()
         self.seen.append("deny")
         self.denied.append((call, refused))
+        account = self._accounts.get(call.principal.agent)
+        refused.remaining = account.remaining() if account else None
         return self._receipt()
 
     def delivered(self, execution: str, complete: bool) -> None:

@@ -14,6 +14,7 @@ class FakeControl:
     Attributes:
         digest: What ``reload`` answers.
         refuses: What ``reload`` raises.
+        values: What ``configuration`` answers.
         reloads: How often it was asked to.
         stopped: It was asked to stop.
     """
@@ -21,6 +22,7 @@ class FakeControl:
     def __init__(self) -> None:
         self.digest = "ab" * 32
         self.refuses: AexlError | None = None
+        self.values: Mapping[str, object] = {}
         self.reloads = 0
         self.stopped = False
 
@@ -29,6 +31,9 @@ class FakeControl:
         if self.refuses is not None:
             raise self.refuses
         return self.digest
+
+    async def configuration(self) -> Mapping[str, object]:
+        return self.values
 
     async def status(self) -> Mapping[str, object]:
         return {"running": True}

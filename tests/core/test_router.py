@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from aexl.api import Mount
-from aexl.core.router import Router, check_scope, find_token, move_token, neutral_refusal
+from aexl.core.http.refusal import neutral_refusal
+from aexl.core.router import Router, check_scope, find_token, move_token
 from aexl.errors import Refused
 from aexl.testing.factories import make_principal
 
@@ -85,6 +86,17 @@ def test_the_longest_prefix_of_whole_segments_wins(path, found):
 
 def test_without_a_mount_for_the_root_other_paths_are_nobodys():
     assert Router(mounts("/v1"), None).find("/other") is None
+
+
+def test_a_refusal_is_written_by_whom_the_path_belongs_to():
+    def write(refused, path, method):
+        return 418, [], f"{refused.code} {method} {path}".encode()
+
+    router = Router([Mount(path="/v1", app=None, auth="none", refuse=write)], None)
+    refused = Refused("no", code="scope_missing", status=403)
+    assert router.refuse(refused, "/v1/messages", "POST") == (418, [], b"scope_missing POST /v1/messages")
+    status, headers, _ = router.refuse(refused, "/other", "POST")
+    assert (status, dict(headers)[b"x-should-retry"]) == (403, b"false")
 
 
 @pytest.mark.parametrize(("wait", "header"), [(0.2, b"1"), (1.0, b"1"), (7.9, b"8")])

@@ -10,6 +10,7 @@ import trio
 
 from aexl.api import ConfigSection, Control, OffersStores, Service
 from aexl.core.cli.config import app
+from aexl.core.config.own import ServeSection
 from aexl.core.control import ControlApp
 from aexl.core.home import SOCKET_NAME
 from aexl.core.host import LocalHost
@@ -73,6 +74,10 @@ class Controls(FakeControl):
     def __init__(self, host):
         super().__init__()
         self.reload = host.reload
+        self.values = host.current.values
+
+    async def status(self):
+        return {"running": True, "roles": ["Control"]}
 
 
 @pytest.fixture
@@ -180,6 +185,54 @@ def test_a_command_may_have_a_host_more_than_once(tmp_path):
     first = session.run(names)
     assert first
     assert session.run(names) == first
+
+
+BROKEN = {
+    "syntax": TEXT + "oops oops\n",
+    "which plugins are on": TEXT + "[plugins]\noff = 5\n",
+    "a value": TEXT + "[serve]\nport = -1\n",
+}
+
+
+async def served_config(host):
+    """Return what a command's host has for the configuration, and that it reaches a role."""
+    assert (await host.service(Control).status())["running"]
+    return host.current
+
+
+@pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
+async def test_a_mistake_in_the_file_keeps_no_command_from_a_running_server(home, capsys, text):
+    (home / "aexl.toml").write_text(TEXT)
+    async with serving(home):
+        (home / "aexl.toml").write_text(text)
+        session = CommandSession(home)
+        status = await trio.to_thread.run_sync(session.ask, Control, lambda control: control.status())
+        assert status["running"]
+        assert capsys.readouterr().err == ""  # nothing was read of the file
+        current = await trio.to_thread.run_sync(session.run, served_config)
+        assert current.section(ServeSection).port == 9000
+        assert capsys.readouterr().err.count("the running server's counts here") == 1
+        assert (await trio.to_thread.run_sync(session.section, "greeting", Greeting)).word == "hello"
+        with pytest.raises(ConfigError):
+            _ = session.config
+        with pytest.raises(ConfigError):
+            await edit(session, "hi")
+    assert (home / "aexl.toml").read_text() == text
+
+
+@pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
+def test_without_a_server_a_mistake_in_the_file_is_an_error(home, text):
+    (home / "aexl.toml").write_text(text)
+    session = CommandSession(home)
+    with pytest.raises(ConfigError, match=r"aexl\.toml:\d"):
+        session.run(served_config)
+
+
+async def test_a_file_that_can_be_read_counts_beside_a_server(session, home):
+    async with serving(home):
+        (home / "aexl.toml").write_text(TEXT.replace("hello", "hi"))
+        assert (await trio.to_thread.run_sync(session.section, "greeting", Greeting)).word == "hi"
+        assert (await trio.to_thread.run_sync(session.run, served_config)).section(Greeting).word == "hi"
 
 
 class Knob(msgspec.Struct, frozen=True, kw_only=True):

@@ -110,8 +110,11 @@ def codes_in_the_source():
             continue
         text = path.read_text()
         found |= set(re.findall(r'\bcode="([a-z_]+)"', text))
-        found |= set(re.findall(r'Refusal\(\s*\d{3},\s*"([a-z_]+)"', text))
+        found |= set(re.findall(r'(?:Refusal|_error)\(\s*\d{3},\s*"([a-z_]+)"', text))
+        found |= set(re.findall(r'_refuse\(send, \d{3},\s*"([a-z_]+)"', text))
+        found |= set(re.findall(r'"code": "([a-z_]+)"', text))
         found |= set(re.findall(r'\bcode = "([a-z_]+)" if', text)) | set(re.findall(r'else "([a-z]+_[a-z_]+)"$', text))
+        found |= {code for pair in re.findall(r'code="([a-z_]+)" if .* else "([a-z_]+)"', text) for code in pair}
         if path.name == "failures.py":
             found |= set(re.findall(r'return "(upstream_[a-z]+)"', text))
     return found

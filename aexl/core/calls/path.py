@@ -233,6 +233,7 @@ class CallPath:
     async def _deny(self, call: Call, refused: Refused) -> None:
         self.metrics.denied[refused.code] = self.metrics.denied.get(refused.code, 0) + 1
         refused.execution = call.id
+        refused.cost = 0
         try:
             receipt = await self.book.deny(call, refused)
         except AexlError as error:

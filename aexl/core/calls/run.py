@@ -85,7 +85,7 @@ class RunningCall:
 
     def interrupt(self, verdict: Refused) -> None:
         """End the call now; who reads it gets ``verdict``."""
-        self._verdict = verdict
+        self._verdict = verdict.copy()  # others of the agent's calls are given it too
         self.expire()
 
     def expire(self) -> None:
@@ -253,6 +253,8 @@ class RunningCall:
         if isinstance(trouble, CallError):
             trouble.execution = answer.execution
             trouble.receipt = f"{answer.receipt.seq}:{answer.receipt.hash}" if answer.receipt.seq else None
+            if answer.booked is not None:
+                trouble.cost, trouble.remaining = answer.booked.amount, answer.booked.remaining
         if answer.stream and isinstance(answer.chunks, Pipe):
             answer.chunks.end(trouble)
         elif trouble is not None:

@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -15,6 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 from aexl import __version__
 from aexl.core.cli.commands import OWN_COMMANDS
 from aexl.core.cli.namesake import find_namesake
+from aexl.core.cli.output import run_written
 from aexl.errors import AexlError, ConfigError
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ class LazyGroup(TyperGroup):
     @cached_property
     def session(self) -> CommandSession:
         """The session that every command gets as ``ctx.obj``."""
-        from aexl.core.home import find_home, find_project
+        from aexl.core.home import find_here, find_home, find_project
         from aexl.core.session import CommandSession
 
         home = find_home(os.environ)
-        return CommandSession(home, project=find_project(Path.cwd(), home))
+        return CommandSession(home, project=find_project(find_here(), home))
 
     @cached_property
     def known(self) -> Mapping[str, Command]:
@@ -85,9 +85,6 @@ class LazyGroup(TyperGroup):
         except AexlError as error:
             report(error)
             raise typer.Exit(error.exit_code) from error
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(141) from None
 
 
 def report(error: AexlError) -> None:
@@ -119,7 +116,7 @@ def root(
 def run() -> None:
     """Run the command line with the arguments of this process."""
     try:
-        app(prog_name="aexl")
+        run_written(lambda: app(prog_name="aexl"))
     except AexlError as error:
         report(error)
         sys.exit(error.exit_code)

@@ -13,7 +13,7 @@ from typing import Final
 
 import typer
 
-from aexl.api import ProcessSpec, Session, parse_usd
+from aexl.api import Host, ProcessSpec, Session, parse_usd
 from aexl.api.governed import Access, govern
 from aexl.core.cli.run_grant import Grant, close_grant, open_grant
 from aexl.errors import AexlError, Invalid, NotFound, Unavailable
@@ -61,15 +61,20 @@ def run(
         sys.stderr.write(f"aexl: {command[0]}: {problem[1]}\n")
         raise typer.Exit(problem[0])
     url = session.ensure_server().rstrip("/")
-    grant = session.run(functools.partial(open_grant, agent=agent, budget=amount, labels=labels))
+    secrets, grant = session.run(functools.partial(_begin, agent=agent, budget=amount, labels=labels))
     try:
         access = Access(url=url, token=grant.token, run=grant.run)
-        secrets = session.config.secrets
         argv, env = govern(command, os.environ, access, private=secrets, keep=keep_env or (), adapt=adapt)
         status = _run(argv, env, grace)
     finally:
         _close(session, grant, agent, quiet=quiet)
     raise typer.Exit(status if status >= 0 else 128 - status)
+
+
+async def _begin(host: Host, agent: str, budget: int | None, labels: Mapping[str, str]) -> tuple[frozenset[str], Grant]:
+    """Return the variables that the program must not have, and what it gets instead."""
+    secrets = host.current.secrets  # first: a grant is not to be left behind where they cannot be read
+    return secrets, await open_grant(host, agent, budget, labels)
 
 
 def _run(argv: Sequence[str], env: Mapping[str, str], grace: float) -> int:

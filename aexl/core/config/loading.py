@@ -101,14 +101,17 @@ def read_layer(path: Path, *, text: str | None = None, project: bool = False) ->
     try:
         return Layer(str(path), tomllib.loads(text), text, project)
     except tomllib.TOMLDecodeError as error:
-        line, message = _decode_position(str(error))
+        line, message = _decode_position(str(error), text)
         raise ConfigError([Problem(key="syntax", message=message, source=str(path), line=line)]) from error
 
 
-def _decode_position(message: str) -> tuple[int | None, str]:
-    text, _, place = message.rpartition(" (at line ")
-    number = place.partition(",")[0]
-    return (int(number), text) if text and number.isdigit() else (None, message)
+def _decode_position(message: str, document: str) -> tuple[int | None, str]:
+    """Take the place out of one of ``tomllib``'s messages; the end of the document is its last line with anything in it."""
+    said, _, place = message.rpartition(" (at ")
+    if place == "end of document)":
+        return len(document.rstrip().splitlines()), said
+    number = place.removeprefix("line ").partition(",")[0]
+    return (int(number), said) if said and number.isdigit() else (None, message)
 
 
 def environment_layer(environ: Mapping[str, str], sections: Sequence[ConfigSection]) -> Layer:
@@ -160,6 +163,8 @@ def _split_key(key: str, table: object) -> tuple[str, ...]:
 
 def _sets(table: object, path: tuple[str, ...]) -> bool:
     for part in path:
+        if isinstance(table, list):
+            return True
         if not isinstance(table, Mapping) or part not in table:
             return False
         table = table[part]
@@ -205,6 +210,17 @@ def load_config(
     for layer in reversed(layers):
         values = merge({key: value for key, value in layer.table.items() if key in known}, values)
     return _build(sections, values, check)
+
+
+def load_values(sections: Sequence[ConfigSection], values: Mapping[str, object]) -> LoadedConfig:
+    """Return the configuration of which another process has read the values (``LoadedConfig.values``).
+
+    Raises:
+        ConfigError: If this process's sections cannot have such values.
+    """
+    known = {section.table for section in sections}
+    check = _Check([Layer("the running server", values)])
+    return _build(sections, {table: value for table, value in values.items() if table in known}, check)
 
 
 def read_table(

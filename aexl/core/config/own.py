@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -41,16 +41,12 @@ class ServeSection(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     host: str = "127.0.0.1"
-    port: int = 9000
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 9000
     unix: str | None = None
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     metrics: Literal["none", "read", "admin"] = "none"
     limits: ServerLimits = ServerLimits()
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.port <= 65535:
-            raise ValueError(f"port must be from 0 to 65535, not {self.port}")
 
 
 class ProviderSection(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import get_type_hints
 
 import msgspec
 
-from aexl.errors import Invalid
+from aexl.errors import ConfigError, Invalid
 
 Report = Callable[[tuple[str, ...], str], None]
 """Takes the path of a value and what is wrong with it."""
 
 
 def field_types(model: type[object]) -> dict[str, object]:
-    """Return the fields of a model, a msgspec struct or a dataclass, with their types."""
+    """Return the fields of a model, a msgspec struct or a dataclass, with their types, bounds included."""
     names: Iterable[str]
     if issubclass(model, msgspec.Struct):
         names = model.__struct_fields__
@@ -25,7 +26,7 @@ def field_types(model: type[object]) -> dict[str, object]:
         names = [field.name for field in dataclasses.fields(model)]
     else:
         raise TypeError(f"{model.__name__} is neither a msgspec struct nor a dataclass")
-    hints = get_type_hints(model)
+    hints = get_type_hints(model, include_extras=True)
     return {name: hints[name] for name in names}
 
 
@@ -57,7 +58,7 @@ def check_table(
             converted, good = _convert(value, types[key], (*path, key), report)
             values[key], sound = converted, sound and good
         elif open_keys:
-            extra[key] = value
+            extra[key], sound = value, sound and _is_finite(value, (*path, key), report)
         else:
             report((*path, key), "is not known" + suggestion(key, types))
             sound = False
@@ -67,6 +68,10 @@ def check_table(
         return None
     try:
         return model(**values)
+    except ConfigError as error:
+        for problem in error.problems:
+            report(tuple(problem.key.split(".")), problem.message)
+        return None
     except (Invalid, ValueError, TypeError) as error:
         report(path, str(error))
         return None
@@ -77,12 +82,26 @@ def _convert(value: object, kind: object, path: tuple[str, ...], report: Report)
     if isinstance(kind, type) and isinstance(value, Mapping) and _is_model(kind):
         nested = check_table(value, kind, path, report)
         return nested, nested is not None
+    if not _is_finite(value, path, report):
+        return None, False
     try:
         return msgspec.convert(value, kind), True
     except (msgspec.ValidationError, Invalid) as error:
         message, inner = _split(str(error))
         report((*path, *inner), f"{message}, not {value!r}" if not inner else message)
         return None, False
+
+
+def _is_finite(value: object, path: tuple[str, ...], report: Report) -> bool:
+    """Report each ``nan`` and ``inf`` of a value: TOML has them, no setting means them, and comparisons let them pass."""
+    if isinstance(value, float) and not math.isfinite(value):
+        report(path, f"must be a finite number, not {value}")
+        return False
+    inner = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    finite = True
+    for key, below in inner:
+        finite = _is_finite(below, (*path, str(key)), report) and finite
+    return finite
 
 
 def _is_model(kind: type[object]) -> bool:

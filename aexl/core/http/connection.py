@@ -13,7 +13,7 @@ from aexl.core.http.head import Head
 from aexl.core.http.limits import ServerLimits
 from aexl.core.http.origin import OriginRule
 from aexl.core.http.reader import RequestReader
-from aexl.core.http.refusal import Refusal
+from aexl.core.http.refusal import Refusal, WriteRefusal
 from aexl.core.http.turn import Turn
 from aexl.core.http.wire import ClientGone, Wire
 from aexl.errors import AexlError
@@ -28,6 +28,7 @@ class Connection:
 
     Args:
         peer: The ``client``, ``server`` and ``extensions`` entries of every scope.
+        refuse: Writes the answer to a request that the application does not get.
 
     Attributes:
         deadline: When the wait for the next request ends, on trio's clock; ``inf`` while there is no such wait.
@@ -37,17 +38,26 @@ class Connection:
     """
 
     __slots__ = (
-        "_app", "_draining", "_limits", "_origins", "_peer", "_reader", "_turn", "_wire", "deadline", "running",
+        "_app", "_draining", "_limits", "_origins", "_peer", "_reader", "_refuse", "_turn", "_wire", "deadline",
+        "running",
     )  # fmt: skip
 
     def __init__(
-        self, app: ASGIApp, wire: Wire, peer: ASGIScope, *, limits: ServerLimits, origins: OriginRule | None
+        self,
+        app: ASGIApp,
+        wire: Wire,
+        peer: ASGIScope,
+        *,
+        limits: ServerLimits,
+        origins: OriginRule | None,
+        refuse: WriteRefusal,
     ) -> None:
         self._app = app
         self._wire = wire
         self._peer = peer
         self._limits = limits
         self._origins = origins
+        self._refuse = refuse
         self._reader = RequestReader(limits)
         self._turn: Turn | None = None
         self._draining = False
@@ -85,7 +95,7 @@ class Connection:
             try:
                 head = await self._next_head(fresh=fresh)
             except Refusal as refusal:
-                await self._wire.write(refusal.encode())
+                await self._wire.write(refusal.encode(self._refuse))
                 return False
             if head is None:
                 return True
@@ -130,7 +140,7 @@ class Connection:
     async def _answer(self, head: Head) -> Turn:
         """Let the application answer."""
         close = self._draining or not head.keep_alive
-        self._turn = turn = Turn(head, self._reader, self._wire, self._limits, close=close)
+        self._turn = turn = Turn(head, self._reader, self._wire, self._limits, close=close, refuse=self._refuse)
         refusal = self._origins.check(head.host, head.origin) if self._origins is not None else None
         if refusal is not None:
             await turn.refuse(refusal)

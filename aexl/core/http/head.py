@@ -51,6 +51,13 @@ def parse_head(data: bytes, limits: ServerLimits) -> Head:
             expectation, 501 for an unknown transfer coding or CONNECT, 505 for another HTTP version.
     """
     method, target, version = _split_request_line(data)
+    try:
+        return _read_head(data, method, target, version, limits)
+    except Refusal as refusal:
+        raise refusal.of(method, target) from None
+
+
+def _read_head(data: bytes, method: str, target: bytes, version: str, limits: ServerLimits) -> Head:
     headers = _read_fields(data)
     if len(target) > limits.target_bytes:
         raise Refusal(414, "target_too_long", f"the request target is longer than {limits.target_bytes} bytes")

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import msgspec
 
-from aexl.core.http.response import STATUS_LINES, date_line
-from aexl.errors import AexlError
+from aexl.api import Headers
+from aexl.core.http.response import STATUS_LINES, encode_fields
+from aexl.errors import WORTH_RETRYING, AexlError, Refused
+
+WriteRefusal = Callable[[Refused, str, str], tuple[int, Headers, bytes]]
+"""Takes a refusal, the request's path and its method; returns status, headers and body, as ``Mount.refuse`` does."""
+
+
+def neutral_refusal(refused: Refused, path: str = "", method: str = "") -> tuple[int, Headers, bytes]:  # noqa: ARG001 - a WriteRefusal
+    """Return a refusal as plain JSON, in the shape that most clients read."""
+    error = {"message": refused.reason, "type": "aexl_error", "param": refused.param, "code": refused.code}
+    headers: list[tuple[bytes, bytes]] = [(b"content-type", b"application/json"), *refused.headers]
+    if refused.status not in WORTH_RETRYING:
+        headers.append((b"x-should-retry", b"false"))
+    elif refused.retry_after is not None:
+        headers.append((b"retry-after", str(math.ceil(refused.retry_after)).encode()))
+    return refused.status, headers, msgspec.json.encode({"error": error})
 
 
 class Refusal(AexlError):
@@ -15,25 +33,38 @@ class Refusal(AexlError):
         status: The HTTP status of the answer.
         code: Stable identifier, such as ``malformed_request``.
         message: One sentence for the client.
+        retry_after: Seconds after which asking again makes sense, if ever.
+
+    Attributes:
+        path: Of the request, as far as it could be read.
+        method: Likewise.
     """
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
+        self.retry_after = retry_after
+        self.path = ""
+        self.method = ""
 
-    def encode(self, *, bodiless: bool = False) -> bytes:
-        """Return the whole answer; ``bodiless`` leaves the body out, for HEAD."""
-        kind = "server_error" if self.status >= 500 else "invalid_request_error"
-        error = {"message": self.message, "type": kind, "param": None, "code": self.code}
-        body = msgspec.json.encode({"error": error})
+    def of(self, method: str, target: bytes) -> Refusal:
+        """Note which request is refused, so that the answer can have the shape that its client reads."""
+        self.method = method
+        self.path = target.partition(b"?")[0].decode("latin-1")
+        return self
+
+    def encode(self, write: WriteRefusal = neutral_refusal) -> bytes:
+        """Return the whole answer; to HEAD without its body."""
+        refused = Refused(self.message, code=self.code, status=self.status, retry_after=self.retry_after)
+        status, headers, body = write(refused, self.path, self.method)
         return b"".join(
             (
-                STATUS_LINES[self.status],
-                b"content-type: application/json\r\ncontent-length: %d\r\n" % len(body),
-                date_line(),
+                STATUS_LINES[status],
+                b"content-length: %d\r\n" % len(body),
+                encode_fields(headers).lines,
                 b"connection: close\r\n\r\n",
-                b"" if bodiless else body,
+                b"" if self.method == "HEAD" else body,
             )
         )

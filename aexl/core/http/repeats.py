@@ -58,6 +58,6 @@ class Repeats:
 def _resized(head: Head, digits: bytes, limits: ServerLimits) -> Head:
     length = int(digits)
     if length > limits.body_bytes:
-        raise body_too_large(limits)
+        raise body_too_large(limits).of(head.method, head.path)
     headers = [(name, digits) if name == b"content-length" else (name, value) for name, value in head.headers]
     return msgspec.structs.replace(head, headers=headers, length=length)

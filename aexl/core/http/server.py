@@ -14,7 +14,7 @@ from aexl.core.http.connection import Connection, linger
 from aexl.core.http.lifespan import LifespanFailed, asgi_lifespan
 from aexl.core.http.limits import ServerLimits
 from aexl.core.http.origin import OriginRule
-from aexl.core.http.refusal import Refusal
+from aexl.core.http.refusal import Refusal, WriteRefusal, neutral_refusal
 from aexl.core.http.unix import open_unix_listener, open_unix_stream
 from aexl.core.http.wire import ClientGone, SocketWire, StreamWire, Wire
 
@@ -42,10 +42,19 @@ class Server:
         app: Any ASGI 3 application that runs on trio.
         limits: What clients may take.
         origins: The ``Host`` and ``Origin`` rule; ``None`` checks neither, for a Unix socket that no web page reaches.
+        refuse: Writes the answer to a request that the application does not get.
     """
 
-    def __init__(self, app: ASGIApp, *, limits: ServerLimits, origins: OriginRule | None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        limits: ServerLimits,
+        origins: OriginRule | None,
+        refuse: WriteRefusal = neutral_refusal,
+    ) -> None:
         self._app = app
+        self._write_refusal = refuse
         self._limits = limits
         self._origins = origins
         self._connections: set[Connection] = set()
@@ -112,7 +121,7 @@ class Server:
         if len(self._connections) >= limits.connections:
             await self._refuse(wire)
             return
-        connection = Connection(self._app, wire, peer, limits=limits, origins=self._origins)
+        connection = Connection(self._app, wire, peer, limits=limits, origins=self._origins, refuse=self._write_refusal)
         self._connections.add(connection)
         try:
             if self._draining:
@@ -128,7 +137,8 @@ class Server:
         self._refusing += 1
         try:
             if self._refusing <= self._limits.connections // 10 + 1:
-                refusal = Refusal(503, "too_many_connections", "this server has as many connections as it may have")
+                problem = "this server has as many connections as it may have"
+                refusal = Refusal(503, "too_many_connections", problem, retry_after=1)
                 await wire.write(refusal.encode())
                 await linger(wire, self._limits)
         except ClientGone:

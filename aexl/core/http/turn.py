@@ -11,7 +11,7 @@ from aexl.core.http.framing import ResponseFraming
 from aexl.core.http.head import Head
 from aexl.core.http.limits import ServerLimits
 from aexl.core.http.reader import RequestReader
-from aexl.core.http.refusal import Refusal
+from aexl.core.http.refusal import Refusal, WriteRefusal, neutral_refusal
 from aexl.core.http.response import encode_fields
 from aexl.core.http.wire import RECEIVE_BYTES, ClientGone, Wire
 
@@ -39,16 +39,26 @@ class Turn:
 
     __slots__ = (
         "_body_given", "_expects", "_finished", "_framing", "_limits", "_reader", "_reading", "_received", "_sends",
-        "_waited", "_wire", "begun", "close", "complete", "cut", "gone", "head", "refused",
+        "_waited", "_wire", "_write_refusal", "begun", "close", "complete", "cut", "gone", "head", "refused",
     )  # fmt: skip
 
-    def __init__(self, head: Head, reader: RequestReader, wire: Wire, limits: ServerLimits, *, close: bool) -> None:
+    def __init__(
+        self,
+        head: Head,
+        reader: RequestReader,
+        wire: Wire,
+        limits: ServerLimits,
+        *,
+        close: bool,
+        refuse: WriteRefusal = neutral_refusal,
+    ) -> None:
         self.head = head
         self.close = close
         self.begun = self.complete = self.cut = self.gone = self.refused = False
         self._reader = reader
         self._wire = wire
         self._limits = limits
+        self._write_refusal = refuse
         self._framing: ResponseFraming | None = None
         self._expects = head.expects
         self._finished: trio.Event | None = None
@@ -114,7 +124,7 @@ class Turn:
         else:
             self.begun = self.refused = True
             try:
-                await self._wire.write(refusal.encode(bodiless=self.head.method == "HEAD"))
+                await self._wire.write(refusal.of(self.head.method, self.head.path).encode(self._write_refusal))
             except ClientGone:
                 self.cut = True
         self.leave()

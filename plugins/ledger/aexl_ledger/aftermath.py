@@ -90,12 +90,14 @@ def drop_claims(state: State, execution: str) -> None:
 class Deny(Operation[Receipt]):
     """Record a refusal. Its sentence is not kept: a policy may have quoted the request in it."""
 
-    __slots__ = ("call", "execution", "refused")
+    __slots__ = ("call", "execution", "refused", "remaining")
 
     def __init__(self, call: Call, refused: Refused) -> None:
         self.call = call
         self.refused = refused
         self.execution = uuid7()
+        self.remaining: int | None = None
+        """Nano-dollars that the agent's tightest budget has left, once this has been done."""
 
     def decide(self, state: State, now: int) -> Sequence[Draft]:
         call, refused = self.call, self.refused
@@ -114,6 +116,9 @@ class Deny(Operation[Receipt]):
         return (Draft("execution.denied", self.execution, data),)
 
     def finish(self, state: State, receipts: Sequence[Receipt], now: int) -> Receipt:
+        agent = state.agents.get(self.call.principal.agent)
+        before = None if agent is None else left(agent, now)
+        self.remaining = None if before is None else max(0, before)
         return receipts[0]
 
 

@@ -233,7 +233,7 @@ class Ledger:
         except (Refused, Unavailable) as error:
             logger.debug("a refusal was not recorded: %s", error)
             return None
-        refused.execution = operation.execution
+        refused.execution, refused.remaining = operation.execution, operation.remaining
         await trio.lowlevel.checkpoint_if_cancelled()
         return receipt
 

@@ -18,7 +18,7 @@ from aexl_ledger import cli_agent_options as options
 from aexl_ledger import cli_agent_views as views
 from aexl_ledger.agents import ListAgents, ReadAgent
 from aexl_ledger.operations import Operation
-from aexl_ledger.options import LedgerOptions
+from aexl_ledger.options import TABLE, LedgerOptions
 from aexl_ledger.state import State
 
 T = TypeVar("T")
@@ -220,9 +220,9 @@ def _ask(session: Session, work: Callable[[Accounts], Awaitable[T]]) -> T:
 
 def _read(session: Session, operation: Operation[T], work: Callable[[Accounts], Awaitable[T]]) -> T:
     """Ask the running server, or read the ledger's file: nothing needs to be started for looking."""
-    path = session.home / session.config.section(LedgerOptions).path
     if session.running() is not None:
         return _ask(session, work)
+    path = session.home / session.section(TABLE, LedgerOptions).path
     state, now = _stored(path), time.time_ns() // 1000
     operation.decide(state, now)
     return operation.finish(state, (), now)

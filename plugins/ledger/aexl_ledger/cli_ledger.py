@@ -18,7 +18,7 @@ from aexl_ledger import cli_ledger_views as views
 from aexl_ledger import reading
 from aexl_ledger.chain import Broken, check_export, format_line
 from aexl_ledger.execution_view import execution_json
-from aexl_ledger.options import LedgerOptions
+from aexl_ledger.options import TABLE, LedgerOptions
 from aexl_ledger.progress import Progress
 from aexl_ledger.reader import Reader
 from aexl_ledger.verify import verify as verify_ledger
@@ -33,7 +33,7 @@ _EXECUTION = typer.Argument(help="The execution's id.", metavar="EXECUTION")
 
 
 def _path(session: Session) -> Path:
-    return session.home / session.config.section(LedgerOptions).path
+    return session.home / session.section(TABLE, LedgerOptions).path
 
 
 def _print(line: str) -> None:

@@ -55,9 +55,9 @@ class LedgerPlugin(Plugin):
 
     @hookimpl
     def aexl_config(self) -> Sequence[ConfigSection]:
-        from aexl_ledger.options import LedgerOptions
+        from aexl_ledger.options import TABLE, LedgerOptions
 
-        return [ConfigSection(table="ledger", model=LedgerOptions, restart=True)]
+        return [ConfigSection(table=TABLE, model=LedgerOptions, restart=True)]
 
     @hookimpl
     def aexl_commands(self) -> Sequence[Command]:

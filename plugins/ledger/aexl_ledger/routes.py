@@ -56,7 +56,13 @@ _TICK: Final = 1.0
 _HEARTBEAT: Final = 15.0
 """Seconds of silence after which a comment shows that the connection lives; proxies cut idle ones at 30 and more."""
 
-_STATUS: Final[Sequence[tuple[type[AexlError], int]]] = ((NotFound, 404), (Invalid, 400), (Unavailable, 503))
+_ANSWERS: Final[Sequence[tuple[type[AexlError], int, str]]] = (
+    (NotFound, 404, "not_found"),
+    (Invalid, 400, "invalid"),
+    (Unavailable, 503, "unavailable"),
+)
+"""What is told of each kind of error: the status and the code."""
+
 _STREAM_HEADERS: Final[Headers] = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
@@ -143,10 +149,10 @@ def _answering(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[
         try:
             return await endpoint(request)
         except AexlError as error:
-            status = next((status for kind, status in _STATUS if isinstance(error, kind)), None)
-            if status is None:
-                raise
-            return _error(status, type(error).__name__.lower(), str(error))
+            for kind, status, code in _ANSWERS:
+                if isinstance(error, kind):
+                    return _error(status, code, str(error))
+            raise
 
     return answer
 

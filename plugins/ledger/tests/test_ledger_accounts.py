@@ -369,6 +369,17 @@ async def test_a_refusal_is_in_the_ledger_without_its_sentence(accounts, ledger)
     reading.close()
 
 
+async def test_a_refusal_tells_what_is_left(accounts, ledger):
+    await accounts.create(NewAgent(name="alice", budget=100 * PLAN.hold))
+    await ledger.reserve(make_call(), PLAN)
+    refused = Refused("no", code="model_not_allowed", status=403)
+    await ledger.deny(make_call(), refused)
+    assert refused.remaining == 99 * PLAN.hold
+    await accounts.update("alice", AgentChange(budget=None))
+    await ledger.deny(make_call(), refused)
+    assert refused.remaining is None
+
+
 async def test_a_correction_changes_what_was_spent(accounts, ledger):
     executions = LedgerExecutions(ledger, reading := Reading(ledger))
     await accounts.create(NewAgent(name="alice", budget=10 * PLAN.hold, daily=10 * PLAN.hold))

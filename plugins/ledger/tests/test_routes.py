@@ -115,7 +115,7 @@ async def test_an_agent_sees_only_its_own_executions(host, hub):
     assert (await get("/api/v1/executions/e1", host, hub)).status_code == 200
     answer = await get("/api/v1/executions/e2", host, hub)
     assert answer.status_code == 404
-    assert answer.json()["error"]["code"] == "notfound"
+    assert answer.json()["error"]["code"] == "not_found"
 
 
 async def test_an_agent_cannot_ask_for_another_ones(host, hub):

@@ -7,8 +7,9 @@ from typing import Final
 
 import trio
 
-from aexl.api import Answer, ASGISend, Call, format_usd
+from aexl.api import Answer, ASGISend, Call
 from aexl.errors import ProviderFailed, Refused
+from aexl_proxy.costs import cost_headers
 from aexl_proxy.interruptions import ends_an_event, verdict_event
 from aexl_proxy.verdicts import Verdicts
 
@@ -72,9 +73,7 @@ class AnswerSender:
             headers.append((b"content-length", b"%d" % len(body)))
         booked = answer.booked
         if booked is not None:
-            headers.append((b"x-aexl-cost-usd", format_usd(booked.amount).encode()))
-            if booked.remaining is not None:
-                headers.append((b"x-aexl-budget-remaining-usd", format_usd(booked.remaining).encode()))
+            headers += cost_headers(booked.amount, booked.remaining)
         self.started = True
         await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body, "more_body": False})

@@ -14,7 +14,8 @@ from typing import Final, Literal
 import msgspec
 
 from aexl.api import Headers
-from aexl.errors import CallError, Refused
+from aexl.errors import WORTH_RETRYING, CallError, Refused
+from aexl_proxy.costs import cost_headers
 
 Dialect = Literal["openai", "anthropic", "gemini"]
 
@@ -52,9 +53,6 @@ _GEMINI_STATUSES: Final[Mapping[int, str]] = {
     504: "DEADLINE_EXCEEDED",
 }
 _GEMINI_VERBS: Final = ("Content", "Contents", "countTokens")
-WORTH_RETRYING: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
-"""Statuses after which asking again can help; every other error says ``x-should-retry: false``."""
-
 _VERDICTS: Final = frozenset({402, 403, 423})
 
 
@@ -139,6 +137,8 @@ def error_answer(
         headers.append((b"x-aexl-execution-id", error.execution.encode()))
     if error.receipt is not None:
         headers.append((b"x-aexl-receipt", error.receipt.encode()))
+    if error.cost is not None:
+        headers += cost_headers(error.cost, error.remaining)
     headers.extend(_advice(error))
     headers.extend(error.headers)
     return status, headers, body

@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from aexl.api import Call, Surface
-from aexl.errors import Refused
-from aexl_proxy.dialects import WORTH_RETRYING
+from aexl.errors import WORTH_RETRYING, Refused
 
 MOST_VERDICTS: Final = 1000
 SECONDS: Final = 60.0
@@ -80,7 +79,7 @@ def _content_key(call: Call) -> bytes | None:
 def _repeated(verdict: Refused, surface: Surface) -> Refused:
     """Return the verdict with a status at which the surface's client stops asking."""
     status = 403 if surface == "messages" and verdict.status != 402 else verdict.status
-    repeated = Refused(verdict.reason, code=verdict.code, status=status, param=verdict.param)
-    repeated.execution = verdict.execution
-    repeated.receipt = verdict.receipt
+    repeated = verdict.copy(status=status)
+    repeated.execution, repeated.receipt = verdict.execution, verdict.receipt
+    repeated.cost, repeated.remaining = verdict.cost, verdict.remaining
     return repeated

@@ -94,6 +94,25 @@ async def test_when_to_ask_again_is_rounded_up(
     assert got.header("retry-after-ms") == milliseconds
 
 
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages", "/v1/responses"])
+async def test_an_error_tells_what_was_booked_and_what_is_left(proxy, make_refused, path: str) -> None:
+    refused = make_refused(402)
+    refused.cost, refused.remaining = 0, 1_500_000
+    failed = ProviderFailed("no answer", code="call_timeout", status=504, charged="unknown")
+    failed.execution, failed.cost = "e1", 20_043_000
+    proxy.script(FakeAnswer(error=refused), FakeAnswer(error=failed))
+    got = await proxy.post(path)
+    assert (got.header("x-aexl-cost-usd"), got.header("x-aexl-budget-remaining-usd")) == ("0.00", "0.0015")
+    got = await proxy.post(path)
+    assert (got.header("x-aexl-cost-usd"), got.header("x-aexl-budget-remaining-usd")) == ("0.020043", None)
+
+
+async def test_a_refusal_that_is_no_execution_tells_no_cost(proxy) -> None:
+    got = await proxy.post("/v1/chat/completions", b"{")
+    assert got.status == 400
+    assert (got.header("x-aexl-execution-id"), got.header("x-aexl-cost-usd")) == (None, None)
+
+
 async def test_a_refusals_own_headers_are_sent(proxy, make_refused) -> None:
     refused = make_refused(429)
     refused.headers = ((b"x-ratelimit-remaining-requests", b"0"),)

@@ -137,6 +137,50 @@ async def test_a_refused_call_is_recorded_and_reaches_no_provider(place):
     assert isinstance(setting.events[0], CallDenied)
 
 
+async def test_a_refused_call_has_cost_nothing_and_tells_what_is_left():
+    setting = Setting(gates=[FakeGate(refuse="not today")], book=FakeBook({"alice": 7}))
+    async with setting.running() as path:
+        with pytest.raises(Refused) as caught:
+            async with path.call(make_call()):
+                pytest.fail("the call ran")
+    assert (caught.value.cost, caught.value.remaining) == (0, 7)
+
+
+async def test_a_call_that_failed_tells_what_was_booked():
+    replies = [FakeReply(refuses=failed(charged)) for charged in ("unknown", "no")]
+    setting = Setting(*replies, book=FakeBook({"alice": 10**9}))
+    async with setting.running() as path:
+        told = []
+        for call in (make_call(), make_call()):
+            with pytest.raises(ProviderFailed) as caught:
+                async with path.call(call):
+                    pytest.fail("there was an answer")
+            told.append((caught.value.cost, caught.value.remaining))
+    [(hold, _, _), _] = setting.book.settled
+    assert hold.amount > 0
+    assert told == [(hold.amount, 10**9 - hold.amount), (0, 10**9 - hold.amount)]
+
+
+async def test_calls_that_are_interrupted_together_are_told_of_themselves(autojump_clock):
+    never = trio.Event()
+    setting = Setting(FakeReply(head_waits=never), FakeReply(head_waits=never))
+    told = {}
+
+    async def ask(call):
+        with pytest.raises(Refused) as caught:
+            async with setting.path.call(call):
+                pytest.fail("there was an answer")
+        told[call.id] = caught.value.execution
+
+    async with setting.running() as path, trio.open_nursery() as nursery:
+        calls = [make_call(), make_call()]
+        for call in calls:
+            nursery.start_soon(ask, call)
+        await trio.sleep(1)
+        assert path.interrupt("alice", Refused("paused", code="agent_not_ready", status=423)) == 2
+    assert len(set(told.values())) == 2
+
+
 async def test_a_gate_that_raises_anything_denies():
     setting = Setting(gates=[FakeGate(refuse=ZeroDivisionError("bug"))])
     async with setting.running() as path:

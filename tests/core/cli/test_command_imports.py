@@ -27,9 +27,6 @@ main()
 LINE = {"msgspec", "pluggy", "typer"}
 """What the command line itself needs."""
 
-HELP = LINE | {"pygments", "rich"}
-"""Help of one command is set by rich."""
-
 DECLARE = """
 import json, sys
 from importlib.metadata import entry_points
@@ -48,12 +45,12 @@ EXPECTED = {
     "agent list": (LINE | {"apsw", "rich"}, {"ledger"}),
     "agent list --json": (LINE | {"apsw"}, {"ledger"}),
     "agent inspect alice": (LINE | {"apsw"}, {"ledger"}),
-    "agent --help": (HELP, {"ledger"}),
+    "agent --help": (LINE, {"ledger"}),
     "config path": (LINE, set()),
     "daemon status": (LINE, set()),
     "ledger show": (LINE | {"apsw"}, {"ledger"}),
-    "run --help": (HELP, set()),
-    "serve --help": (HELP, set()),
+    "run --help": (LINE, set()),
+    "serve --help": (LINE, set()),
     "version": (LINE | {"apsw"}, set()),
 }
 

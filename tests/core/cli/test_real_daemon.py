@@ -93,3 +93,30 @@ def test_two_runs_at_a_time_start_one_server_that_outlives_them(aexl):
     agents = json.loads(aexl("agent", "list", "--json").stdout)
     assert [agent["name"] for agent in agents] == ["alice"]
     assert json.loads(aexl("agent", "token", "list", "alice", "--json").stdout) != []
+
+
+def test_a_mistake_in_the_file_does_not_keep_the_operator_from_a_running_server(aexl):
+    assert aexl("agent", "create", "alice", "1").returncode == 0
+    assert aexl("daemon", "start").returncode == 0
+    file = aexl.home / "aexl.toml"
+    broken = file.read_text() + "oops oops\n"
+    file.write_text(broken)
+    for command in (
+        "agent pause alice",
+        "agent resume alice",
+        "agent list",
+        "status",
+        "metrics",
+        "models list",
+        "ledger show",
+        "ledger verify",
+        "run --agent alice -- true",
+    ):
+        done = aexl(*command.split())
+        assert done.returncode == 0, (command, done.stderr)
+    for command in ("config list", "config set serve.port 1", "models reload"):
+        done = aexl(*command.split())
+        assert (done.returncode, "aexl.toml:" in done.stderr) == (3, True), (command, done.stderr)
+    assert file.read_text() == broken
+    assert aexl("doctor").returncode == 1
+    assert aexl("daemon", "stop").returncode == 0

@@ -24,6 +24,8 @@ class Shop(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self):
         if self.port > 65535:
             raise ValueError(f"port must be at most 65535, not {self.port}")
+        if not self.name:
+            raise ConfigError([Problem(key="shop.name", message="must not be empty")])
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +75,21 @@ def test_variables_that_hold_secrets_are_those_that_a_section_says(home):
     assert config.secrets == {"A_KEY"}
 
 
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize(
+    ("text", "line", "key"),
+    [
+        ("[shop]\nrate = {}\n", 2, "shop.rate"),
+        ("[shop.inner]\nlabel = 'x'\nsize = {}\n", 3, "shop.inner.size"),
+        ("[items.a]\nprice = '1'\ncolour = [{{ red = {} }}]\n", 3, "items.a.colour.0.red"),
+    ],
+)
+def test_no_number_may_be_endless(home, text, line, key, number):
+    assert problems(home, text.format(number)) == [
+        f"HOME/aexl.toml:{line}: {key}: must be a finite number, not {number}"
+    ]
+
+
 def test_unknown_keys_have_a_line_and_a_suggestion(home):
     assert problems(home, "# comment\n[shop]\nport = 1\nnmae = 'x'\n") == [
         "HOME/aexl.toml:4: shop.nmae: is not known; did you mean 'name'?"
@@ -107,7 +124,25 @@ def test_a_value_that_its_model_refuses_is_named_with_the_section(home):
     assert problems(home, "[shop]\nport = 70000\n") == ["HOME/aexl.toml:1: shop: port must be at most 65535, not 70000"]
 
 
-@pytest.mark.parametrize(("text", "line"), [("[shop]\nport = \n", 2), ("a = 1\na = 2\n", 2), ("[shop\n", 1)])
+def test_what_a_model_names_itself_has_its_line_and_hides_nothing_else(home):
+    assert problems(home, "[shop]\nport = 1\nname = ''\n[local]\nsize = 'x'\n") == [
+        "HOME/aexl.toml:3: shop.name: must not be empty",
+        "HOME/aexl.toml:5: local.size: expected int, not 'x'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[shop]\nport = \n", 2),
+        ("a = 1\na = 2\n", 2),
+        ("[shop\n", 1),
+        ("[shop]\nname = 'x'\nport = [", 3),
+        ("[shop]\nport = [\n\n", 2),
+        ('[shop]\nname = """a\nb\n', 3),
+        ("port", 1),
+    ],
+)
 def test_a_syntax_error_has_its_line(home, text, line):
     [found] = problems(home, text)
 

@@ -14,6 +14,7 @@ import trio.testing
 from aexl.api import ASGIApp
 from aexl.core.http.limits import ServerLimits
 from aexl.core.http.origin import OriginRule
+from aexl.core.http.refusal import WriteRefusal, neutral_refusal
 from aexl.core.http.server import Server
 
 
@@ -109,8 +110,11 @@ class Served:
 async def serve(nursery: trio.Nursery) -> Callable[..., object]:
     """Start a server for an application; its ``running`` event is set when ``run`` has returned."""
 
-    async def start(app: ASGIApp, *, origins: OriginRule | None = None, **limits: float) -> Served:
-        served = Served(Server(app, limits=ServerLimits(**limits), origins=origins), MemoryListener())
+    async def start(
+        app: ASGIApp, *, origins: OriginRule | None = None, refuse: WriteRefusal = neutral_refusal, **limits: float
+    ) -> Served:
+        server = Server(app, limits=ServerLimits(**limits), origins=origins, refuse=refuse)
+        served = Served(server, MemoryListener())
 
         async def run(task_status: trio.TaskStatus[None]) -> None:
             await served.server.run([served.listener], task_status=task_status)

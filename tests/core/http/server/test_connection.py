@@ -369,3 +369,23 @@ async def test_the_host_and_origin_rule_comes_before_the_application(serve) -> N
 async def test_without_a_rule_any_host_is_let_in(serve, echo) -> None:
     answer = await (await serve(echo)).exchange(b"GET / HTTP/1.1\r\nHost: b\r\nOrigin: null\r\n\r\n")
     assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    ("lines", "code"),
+    [
+        (b"host: elsewhere\r\ncontent-length: 2\r\n\r\nhi", "host_not_allowed"),
+        (b"host: localhost\r\ncontent-length: 9\r\n\r\n", "body_too_large"),
+        (b"host: localhost\r\ntransfer-encoding: chunked\r\n\r\n9\r\n123456789\r\n", "body_too_large"),
+        (b"host: localhost\r\ncontent-length: x\r\n\r\n", "malformed_request"),
+    ],
+)
+async def test_a_refusal_has_the_shape_of_the_surface_it_answers_on(serve, echo, lines, code):
+    def refuse(refused, path, method):
+        return refused.status, [(b"x-shape", b"mine")], f"{refused.code} {method} {path}".encode()
+
+    served = await serve(echo, origins=OriginRule(ports=[80]), refuse=refuse, body_bytes=8)
+    answer = await served.exchange(b"POST /v1/messages?a=b HTTP/1.1\r\n" + lines)
+    assert answer.header(b"x-shape") == b"mine"
+    assert answer.header(b"connection") == b"close"
+    assert answer.body.decode() == f"{code} POST /v1/messages"

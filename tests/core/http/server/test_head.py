@@ -183,8 +183,31 @@ def test_a_refusal_is_a_small_json_answer_that_closes() -> None:
     start, _, body = answer.partition(b"\r\n\r\n")
     assert start.startswith(b"HTTP/1.1 413 ")
     assert b"connection: close" in start
-    assert (
-        body == b'{"error":{"message":"too much","type":"invalid_request_error","param":null,"code":"body_too_large"}}'
-    )
-    assert Refusal(413, "a", "b").encode(bodiless=True).endswith(b"\r\n\r\n")
-    assert b'"server_error"' in Refusal(503, "a", "b").encode()
+    assert body == b'{"error":{"message":"too much","type":"aexl_error","param":null,"code":"body_too_large"}}'
+    assert Refusal(413, "a", "b").of("HEAD", b"/").encode().endswith(b"\r\n\r\n")
+
+
+def test_a_refusal_says_whether_asking_again_can_help() -> None:
+    assert b"\r\nx-should-retry: false\r\n" in Refusal(413, "a", "b").encode()
+    again = Refusal(503, "a", "b", retry_after=1).encode()
+    assert b"\r\nretry-after: 1\r\n" in again
+    assert b"x-should-retry" not in again
+
+
+@pytest.mark.parametrize(
+    ("first", "lines", "code"),
+    [
+        (b"POST /v1/messages?beta=true HTTP/1.1", [b"Host: a", b"Content-Length: 99999999999"], "body_too_large"),
+        (b"POST /v1/messages HTTP/1.1", [b"Host: a", b"Host: b"], "malformed_request"),
+        (b"POST /v1/messages HTTP/1.1", [b"Host: a", b"Expect: much"], "unknown_expectation"),
+    ],
+)
+def test_a_refusal_knows_whose_request_it_is(first: bytes, lines: list[bytes], code: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        parse_head(head(*lines, first=first), LIMITS)
+    refusal = caught.value
+    assert (refusal.code, refusal.method, refusal.path) == (code, "POST", "/v1/messages")
+    written = refusal.encode(lambda refused, path, method: (418, [(b"x", path.encode())], refused.code.encode()))
+    assert written.startswith(b"HTTP/1.1 418 ")
+    assert b"\r\nx: /v1/messages\r\n" in written
+    assert written.endswith(b"\r\n\r\n" + code.encode())
