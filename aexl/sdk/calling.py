@@ -20,11 +20,12 @@ _COROUTINE = 0x80
 STATEFUL = ("agent", "flow", "router")
 
 
-def call_handler(handler: Handler, ctx: Context, payload: Mapping[str, Any], **extra: Any) -> Any:
+def call_handler(handler: Handler, ctx: Context, payload: Any, params: Mapping[str, str] | None = None) -> Any:
     """Call a handler and wait for it, whichever loop it needs; return its checked result.
 
     Args:
-        extra: Further keyword arguments, for those that its function has.
+        payload: Its input, a value of JSON.
+        params: Values of the parameters of its path.
 
     Raises:
         InvalidInput: If the input or the result is not as declared.
@@ -33,19 +34,15 @@ def call_handler(handler: Handler, ctx: Context, payload: Mapping[str, Any], **e
     if handler.graph:
         result = _call_graph(handler, ctx, payload)
     else:
-        args, kwargs = bind(handler, payload)
-        result = run(handler.fn, ctx, *args, **kwargs, **_wanted(handler.fn, extra))
+        args, kwargs = bind(handler, payload, params or {})
+        result = run(handler.fn, ctx, *args, **kwargs)
     return check_result(handler, result)
 
 
 def run(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Call a function; where it is one of asyncio's or trio's, run it in a loop of its own."""
-    if is_async(fn):
-        return run_async(fn, *args, **kwargs)
     result = fn(*args, **kwargs)
-    if hasattr(result, "__await__"):
-        return run_async(_awaited, result)
-    return result
+    return _wait_for(result, fn) if hasattr(result, "__await__") else result
 
 
 def is_async(fn: Callable[..., Any]) -> bool:
@@ -57,26 +54,35 @@ async def _awaited(thing: Awaitable[Any]) -> Any:
     return await thing
 
 
-def run_async(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Run an async function in trio where its module uses trio, else in asyncio; in a thread beside a running loop."""
+def _wait_for(thing: Awaitable[Any], fn: Callable[..., Any]) -> Any:
+    """Wait for what a function returned, in a loop of its own; in a thread beside a running loop."""
     if _is_in_loop():
-        return _in_other_thread(lambda: run_async(fn, *args, **kwargs))
-    if uses_trio(fn):
+        return _in_other_thread(lambda: _wait_for(thing, fn))
+    if uses_trio(fn, thing):
         import trio
 
-        async def call() -> Any:
-            return await fn(*args, **kwargs)
-
-        return trio.run(call)
+        return trio.run(_awaited, thing)
     import asyncio
 
-    return asyncio.run(fn(*args, **kwargs))
+    return asyncio.run(_awaited(thing))
 
 
-def uses_trio(fn: Callable[..., Any]) -> bool:
-    """Return whether a function's module imports something of trio, and nothing of asyncio."""
-    found = {_home(value) for value in getattr(fn, "__globals__", {}).values()}
-    return "trio" in found and "asyncio" not in found
+def uses_trio(fn: Callable[..., Any], returned: object = None) -> bool:
+    """Return whether a function needs trio's loop.
+
+    The module decides that imports something of either trio or asyncio: that of the innermost function that it
+    wraps, and so on outwards, then that of the coroutine that it returned, where it is an object or a method.
+    """
+    modules = [getattr(getattr(returned, "cr_frame", None), "f_globals", {})]
+    wrapped: object = fn
+    while wrapped is not None:
+        modules.append(getattr(wrapped, "__globals__", {}))
+        wrapped = getattr(wrapped, "__dict__", {}).get("__wrapped__")
+    for names in reversed(modules):
+        homes = {_home(value) for value in names.values()}
+        if homes & {"trio", "asyncio"}:
+            return "asyncio" not in homes
+    return False
 
 
 def _home(value: object) -> str:
@@ -124,22 +130,13 @@ def _call_graph(handler: Handler, ctx: Context, payload: Mapping[str, Any]) -> A
     raise TypeError(f"the graph of flow {handler.name!r} has neither ainvoke nor invoke")
 
 
-def bind(handler: Handler, payload: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def bind(handler: Handler, payload: Any, params: Mapping[str, str]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return what a handler's function gets after the context."""
-    annotations = getattr(handler.fn, "__annotations__", None)
-    if not annotations:
+    if handler.is_plain:
         return (payload,), {}
     from aexl.sdk.inputs import bind_input
 
-    return bind_input(handler.fn, payload)
-
-
-def _wanted(fn: Callable[..., Any], extra: Mapping[str, Any]) -> dict[str, Any]:
-    if not extra:
-        return {}
-    code = getattr(fn, "__code__", None)
-    names = () if code is None else code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    return {name: value for name, value in extra.items() if name in names[2:]}
+    return bind_input(handler, payload, params)
 
 
 def check_result(handler: Handler, result: Any) -> Any:

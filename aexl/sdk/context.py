@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from time import time
 
+from aexl.sdk.actions import MODEL, allows
 from aexl.sdk.answers import ModelAnswer
 from aexl.sdk.errors import ModelRefused, NotAllowed
 from aexl.sdk.registry import SDK_VERSION, get_registry
@@ -203,7 +204,7 @@ class Context:
             ModelRefused: If it may not be asked, or gave no answer.
             NotAllowed: If the handler declared its actions, and this is none.
         """
-        self._check_action("model", model)
+        self._check_action(MODEL, model)
         if self._door is None:
             raise ModelRefused("this context has no way to a model", status=503, code="no_server")
         said = [{"role": "user", "content": messages}] if isinstance(messages, str) else list(messages)
@@ -238,19 +239,13 @@ class Context:
         return other
 
     def _check_action(self, action: str, detail: str | None) -> None:
-        allowed = None if self._handler is None else self._handler.allowed_actions
-        if allowed is None or action in allowed:
+        handler = self._handler
+        if handler is None or allows(handler.allowed_actions, action, detail):
             return
-        if detail is not None:
-            from fnmatch import fnmatchcase
-
-            if any(fnmatchcase(f"{action}:{detail}", pattern) for pattern in allowed):
-                return
-            action = f"{action}:{detail}"
-        assert self._handler is not None
+        name = action if detail is None else f"{action}:{detail}"
         raise NotAllowed(
-            f"Action {action!r} not allowed for {self._handler.kind} {self._handler.name!r}; "
-            f"it declares {', '.join(allowed) or 'none'}"
+            f"Action {name!r} not allowed for {handler.kind} {handler.name!r}; "
+            f"it declares {', '.join(handler.allowed_actions or ()) or 'none'}"
         )
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     F = TypeVar("F", bound=Callable[..., Any])
+    S = TypeVar("S", bound="McpServer")
 
 
 class McpServer:
@@ -60,6 +61,10 @@ class McpServer:
 
 def mcp_server(name: str, tools: Sequence[str] = ()) -> McpServer:
     """Declare a server that has these tools; ``.tool`` of what is returned adds tools of its own."""
-    server = McpServer(name, tools)
-    get_registry().mcp_servers[name] = server
+    return declare_server(McpServer(name, tools))
+
+
+def declare_server(server: S) -> S:
+    """Put a server under its name."""
+    get_registry().mcp_servers[server.name] = server
     return server

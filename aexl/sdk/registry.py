@@ -17,6 +17,10 @@ KINDS = ("tool", "agent", "flow", "router", "http", "mcp")
 """What can be invoked."""
 
 
+UNTYPED = "__aexl_untyped__"
+"""An attribute of functions whose annotations are for type checkers alone."""
+
+
 class Handler:
     """A function under its kind and name, with what its author declared of it.
 
@@ -26,6 +30,9 @@ class Handler:
         allowed_actions: What it may do through its context; ``None`` where nothing was declared, and nothing is refused.
         allowed_routes: Where it may lead; likewise.
         graph: ``fn`` builds the flow instead of being it.
+        params: The parameters of an ``http`` handler's path, which are arguments where ``fn`` has any of their names.
+        takes_request: The input is the whole HTTP request, of which the arguments are what ``fn`` wants.
+        untyped: ``fn`` was marked with ``UNTYPED``: it gets its input as it is, whatever its annotations say.
     """
 
     __slots__ = (
@@ -37,7 +44,10 @@ class Handler:
         "kind",
         "name",
         "output_schema",
+        "params",
         "tags",
+        "takes_request",
+        "untyped",
         "version",
     )
 
@@ -54,6 +64,8 @@ class Handler:
         allowed_actions: Sequence[str] | None = None,
         allowed_routes: Sequence[str] | None = None,
         graph: bool = False,
+        params: Sequence[str] = (),
+        takes_request: bool = False,
     ) -> None:
         self.kind = kind
         self.name = name
@@ -65,6 +77,14 @@ class Handler:
         self.allowed_actions = None if allowed_actions is None else tuple(allowed_actions)
         self.allowed_routes = None if allowed_routes is None else tuple(allowed_routes)
         self.graph = graph
+        self.params = tuple(params)
+        self.takes_request = takes_request
+        self.untyped = bool(getattr(fn, UNTYPED, False))
+
+    @property
+    def is_plain(self) -> bool:
+        """All that its function takes is the context and the input as it is."""
+        return self.untyped or not (self.params or getattr(self.fn, "__annotations__", None))
 
 
 class HttpHandler:

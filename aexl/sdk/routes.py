@@ -14,23 +14,31 @@ if TYPE_CHECKING:
 
 
 def _declare(method: str, path: str, output_schema: Mapping[str, object] | None) -> Callable[[F], F]:
-    _check_path(path)
+    params = _params(path)
 
     def declare(fn: F) -> F:
-        handler = Handler("http", f"{method} {path}", fn, output_schema=output_schema)
+        handler = Handler(
+            "http",
+            f"{method} {path}",
+            fn,
+            output_schema=output_schema,
+            params=params,
+            takes_request=method == "GET",
+        )
         get_registry().http_handlers.append(HttpHandler(method, path, handler))
         return fn
 
     return declare
 
 
-def _check_path(path: str) -> None:
+def _params(path: str) -> list[str]:
     names = [part for part in path.split("/") if "{" in part or "}" in part]
     for part in names:
         if not (part.startswith("{") and part.endswith("}") and part[1:-1].isidentifier()):
             raise ContractViolation(f"http:{path} has {part!r}; a parameter is a whole segment such as '{{id}}'")
     if len(set(names)) != len(names):
         raise ContractViolation(f"http:{path} names a parameter twice")
+    return [part[1:-1] for part in names]
 
 
 class http:  # noqa: N801 - read as a module: http.get
@@ -38,7 +46,7 @@ class http:  # noqa: N801 - read as a module: http.get
 
     ``get`` gets the request as a dict (``method``, ``path``, ``query``, ``headers``, ``body``, and ``params`` where
     the path has parameters); the other methods get the body. The whole request is ``ctx.request``. A parameter of
-    the path is also an argument of that name, where the function has one.
+    the path is also an argument of that name, where the function has one, and of the type that it is annotated with.
     """
 
     @staticmethod

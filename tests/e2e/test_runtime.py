@@ -195,8 +195,9 @@ def test_a_snapshot_that_a_project_keeps_itself_is_run_from_within_it(program, p
     invoked = json.loads(program.run(*words, cwd=project).stdout)
     assert (invoked["result"], invoked["meta"]["snapshot_id"]) == ({"slug": "a-b"}, kept)
     unknown = program.run("runtime", "describe", "0" * 64, cwd=project, check=False)
-    assert unknown.returncode == 4
-    assert f"there is no snapshot {'0' * 64} of the project in {project}" in unknown.stderr
+    assert unknown.returncode == 3
+    message = json.loads(unknown.stdout)["error"]["message"]
+    assert f"there is no snapshot {'0' * 64} of the project in {project}" in message
 
 
 def test_a_step_calls_a_handler_of_a_snapshot_that_its_project_keeps(program, project, kept):

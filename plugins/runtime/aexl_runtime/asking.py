@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from aexl_runtime.protocol.asked import told_error
+
 if TYPE_CHECKING:
     from email.message import Message
 
@@ -13,11 +15,6 @@ MOST_ANSWER: Final = 16 * 1024 * 1024
 """Bytes of an answer that are read."""
 
 _PATH: Final = "/v1/chat/completions"
-
-
-def told_error(message: str, status: int, code: str, execution: str | None = None) -> dict[str, Any]:
-    """Return what a worker is told of a call that gave no answer."""
-    return {"error": {"message": message, "status": status, "code": code, "execution": execution}}
 
 
 def read_answer(status: int, headers: Mapping[str, str], data: bytes) -> dict[str, Any]:

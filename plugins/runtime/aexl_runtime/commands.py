@@ -5,19 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from aexl.api import Handlers, Host, Invocation, Invoked, Session
-from aexl.errors import Invalid, Unavailable
+from aexl.errors import Unavailable
 from aexl_runtime.flags import Flags
-from aexl_runtime.protocol.envelopes import Answer
-from aexl_runtime.protocol.failures import Failed
-from aexl_runtime.protocol.requests import MAX_REQUEST, Request, parse_request
-from aexl_runtime.sandbox.probing import CACHE_NAME
-from aexl_runtime.settings import RuntimeConfig, SandboxConfig
+from aexl_runtime.invoking import repository_of, run_request, where_of
+from aexl_runtime.payers import payer_around
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Run the handlers of a project, confined.")
 
@@ -59,7 +55,7 @@ def describe(
     Example: aexl runtime describe ./project
     """
     flags = _flags("describe", timeout_ms, request_id=request_id, trace_id=trace_id)
-    _finish(_run(context.obj, project, flags, "", runtime, debug, allow_unsandboxed), pretty)
+    _finish(run_request(context.obj, project, flags, "", runtime, debug, allow_unsandboxed), pretty)
 
 
 @app.command()
@@ -83,15 +79,15 @@ def invoke(
 ) -> None:
     """Run a handler, and print one line of JSON; the exit status says how it went.
 
-    Without --kind the request is read from standard input, as the runner takes it.
+    Without --kind, --handler, --event, --http and --mcp the request is read from standard input, as the runner takes it.
 
     Example: aexl runtime invoke ./project --kind tool --handler slugify --event '{"title": "A B"}'
     """
     flags = None
-    if kind:
+    if kind or handler or event or http or mcp:
         texts = {"kind": kind, "handler": handler, "event": event, "http": http, "mcp": mcp, "ctx": ctx}
         flags = _flags("invoke", timeout_ms, request_id=request_id, trace_id=trace_id, **texts)
-    _finish(_run(context.obj, project, flags, agent, runtime, debug, allow_unsandboxed), pretty)
+    _finish(run_request(context.obj, project, flags, agent, runtime, debug, allow_unsandboxed), pretty)
 
 
 @app.command()
@@ -116,7 +112,7 @@ def execute(
     """
     texts = {"handler": handler, "event": event, "ctx": ctx}
     flags = _flags("execute", timeout_ms, request_id=request_id, trace_id=trace_id, **texts)
-    _finish(_run(context.obj, project, flags, agent, runtime, debug, allow_unsandboxed), pretty)
+    _finish(run_request(context.obj, project, flags, agent, runtime, debug, allow_unsandboxed), pretty)
 
 
 @app.command()
@@ -134,18 +130,19 @@ def mcp(
     from aexl_runtime.mcp.serving import own_streams, serve_stdio
 
     session: Session = context.obj
-    where = _where(project)
+    where = where_of(project)
     reading, writing = own_streams()
 
     async def work(host: Host) -> None:
         handlers = host.service(Handlers)
         if handlers is None:
             raise Unavailable("nobody runs handlers here; see 'aexl doctor'")
-        repository = _repository(where)
+        repository = repository_of(where)
         described = await handlers.describe(where, repository)
+        payer = {"agent": agent} if agent else await payer_around(host, os.environ)
 
         async def call(asked: Mapping[str, Any]) -> Invoked:
-            invocation = Invocation(project=where, repository=repository, kind="mcp", mcp=asked, agent=agent or None)
+            invocation = Invocation(project=where, repository=repository, kind="mcp", mcp=asked, **payer)
             return await handlers.invoke(invocation)
 
         spoken = McpSession(call, described, server=server or None, version=host.version)
@@ -157,96 +154,6 @@ def mcp(
 def _flags(action: str, timeout_ms: int, **texts: str) -> Flags:
     kept = {name: text for name, text in texts.items() if text}
     return Flags(texts={"action": action, "timeout_ms": str(timeout_ms), **kept})
-
-
-def _where(project: str) -> str:
-    """Return a snapshot's id as it is, and a folder's absolute path."""
-    if len(project) == 64 and not Path(project).exists():
-        return project
-    return os.path.realpath(project or os.environ.get("EP_FILES_ROOT") or ".")
-
-
-def _repository(where: str) -> str | None:
-    """Return where a snapshot is looked for first: the project that we are in."""
-    return None if Path(where).is_absolute() else str(Path.cwd())
-
-
-def _run(
-    session: Session, project: str, flags: Flags | None, agent: str, runtime: str, debug: bool, unsandboxed: bool
-) -> tuple[int, dict[str, Any]]:
-    """Return exit status and answer: by the running server, or for a folder by this process alone."""
-    where = _where(project)
-    try:
-        request = flags.request() if flags is not None else parse_request(_read_input())
-    except Failed as failed:
-        answer = Answer(request_id="unknown", failure=failed.failure)
-        return answer.exit, answer.json(debug=debug)
-    if Path(where).is_dir() and (unsandboxed or session.running() is None) and not (agent or runtime):
-        return _run_here(session, where, request, debug=debug, unsandboxed=unsandboxed)
-    if unsandboxed:
-        raise Invalid("--allow-unsandboxed is for folders; a server's sandbox is configured under [sandbox]")
-    invocation = _invocation(where, request, agent, runtime, debug=debug)
-
-    async def work(host: Host) -> tuple[int, dict[str, Any]]:
-        handlers = host.service(Handlers)
-        if handlers is None:
-            raise Unavailable("nobody runs handlers here; see 'aexl doctor'")
-        ran = await handlers.invoke(invocation)
-        return ran.exit, dict(ran.answer)
-
-    return session.run(work)
-
-
-def _run_here(
-    session: Session, root: str, request: Request, *, debug: bool, unsandboxed: bool
-) -> tuple[int, dict[str, Any]]:
-    from aexl_runtime.asking import HttpAsking
-    from aexl_runtime.local import run_folder
-    from aexl_runtime.policies import policy_of
-
-    environ: Mapping[str, str] = os.environ
-    home = session.home
-    compat = session.section("runtime", RuntimeConfig).aiel_compat
-    answer = run_folder(
-        root,
-        request,
-        policy=policy_of(session.section("sandbox", SandboxConfig)),
-        ask=HttpAsking(environ.get("AEXL_BASE_URL"), environ.get("AEXL_TOKEN")),
-        compat=compat or None,
-        debug=debug,
-        cache=home / CACHE_NAME if home.is_dir() else None,
-        allow_unsandboxed=unsandboxed,
-    )
-    return answer.exit, answer.json(debug=debug)
-
-
-def _invocation(where: str, request: Request, agent: str, runtime: str, *, debug: bool) -> Invocation:
-    return Invocation(
-        project=where,
-        repository=_repository(where),
-        runtime=runtime or None,
-        action=request.action,  # type: ignore[arg-type]  # one of the three, as it was checked
-        kind=request.kind,
-        handler=request.handler,
-        event=request.event,
-        http=request.http,
-        mcp=request.mcp,
-        id=request.request_id,
-        trace=request.trace_id,
-        agent=agent or None,
-        timeout=request.timeout_ms / 1000,
-        identity={name: text for name, text in request.ctx.items() if text is not None},
-        capabilities=tuple(name for name, said in request.capabilities.items() if said),
-        debug=debug,
-    )
-
-
-def _read_input() -> bytes:
-    if not sys.stdin:  # it was closed by who started us
-        return b""
-    if sys.stdin.isatty():
-        raise Invalid("say what to run: --kind and --handler, or a request as JSON on standard input")
-    return sys.stdin.buffer.read(MAX_REQUEST + 1)
 
 
 def _finish(ran: tuple[int, dict[str, Any]], pretty: bool) -> None:

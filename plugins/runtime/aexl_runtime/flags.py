@@ -32,6 +32,9 @@ _SWITCHES: Final = {
     "--aiel-compat": "aiel_compat",
     "--allow-unsandboxed": "allow_unsandboxed",
 }
+_REQUEST: Final = frozenset({"action", "kind", "handler", "name", "event", "payload"})
+"""What says what shall be done, and not only for whom."""
+
 _CHOICES: Final = {"--action": ACTIONS, "--kind": KINDS}
 _YES: Final = frozenset({"1", "true", "yes", "on"})
 _NO: Final = frozenset({"0", "false", "no", "off"})
@@ -39,7 +42,8 @@ _NO: Final = frozenset({"0", "false", "no", "off"})
 USAGE: Final = f"""usage: python -m aexl_runtime.runner [OPTIONS] < REQUEST
 
 Reads one request as JSON from standard input, or takes it from flags, and answers with one line of JSON.
-With --action the flags are the request, and standard input is not read.
+With a flag that says what to do (--action, --kind, --handler, --name, --event, --payload) the flags are the request,
+and standard input is not read.
 
   --files-root DIR        the project; by default $EP_FILES_ROOT, else the working folder
   --action ACTION         {", ".join(ACTIONS)}
@@ -65,9 +69,9 @@ class Flags(NamedTuple):
     switches: frozenset[str] = frozenset()
 
     @property
-    def names_action(self) -> bool:
-        """The flags are the request."""
-        return "action" in self.texts
+    def are_request(self) -> bool:
+        """The flags are the request, and nothing is read."""
+        return not _REQUEST.isdisjoint(self.texts)
 
     @property
     def debug(self) -> bool:

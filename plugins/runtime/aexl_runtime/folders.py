@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from aexl_runtime.protocol.failures import fail
+from aexl_runtime.protocol.failures import Failed, fail
 
 ENTRY_FILE: Final = "entry_point.py"
 
@@ -14,6 +14,18 @@ _OUTSIDE: Final = frozenset({".git", ".venv", "__pycache__", ".aexl"})
 """Folders that are no part of a project, wherever they are: what running it makes must not change what it is called."""
 
 _SUFFIXES: Final = (".pyc", ".pyo")
+
+
+SETTINGS: Final[Mapping[str, type]] = {
+    "aiel_compat": bool,
+    "secrets": list,
+    "sdk": str,
+    "runtime": str,
+    "python": str,
+}
+"""``settings.RuntimeConfig`` again, without what would take longer to import than the rest of a run from nothing."""
+
+_WORDS: Final = {bool: "true or false", list: "a list of texts", str: "a text"}
 
 
 def check_entry(root: str) -> None:
@@ -28,16 +40,20 @@ def check_entry(root: str) -> None:
 
 
 def folder_id(root: str) -> str:
-    """Return the SHA-256 of a folder's files: their paths and bytes in order; links count as where they lead."""
+    """Return the SHA-256 of a folder's files, in order: of each the path with its length, and the SHA-256 of its bytes.
+
+    Links count as where they lead.
+    """
     import hashlib  # slow to import; a worker confines itself meanwhile
 
     digest = hashlib.sha256()
     for name in sorted(_files(root, "")):
-        digest.update(name.encode("utf-8", "surrogateescape") + b"\0")
+        path = name.encode("utf-8", "surrogateescape")
+        content = hashlib.sha256()
         with open(f"{root}{os.sep}{name}", "rb") as file:
             while piece := file.read(1024 * 1024):
-                digest.update(piece)
-        digest.update(b"\0")
+                content.update(piece)
+        digest.update(len(path).to_bytes(8) + path + content.digest())
     return digest.hexdigest()
 
 
@@ -56,7 +72,7 @@ def read_settings(root: str) -> Mapping[str, Any]:
     """Return ``[runtime]`` of a project's own ``aexl.toml``; empty where it has none.
 
     Raises:
-        Failed: If the file cannot be read as TOML.
+        Failed: If the file cannot be read as TOML, or the table is not as it must be; names the key.
     """
     path = os.path.join(root, "aexl.toml")
     if not os.path.isfile(path):
@@ -67,5 +83,29 @@ def read_settings(root: str) -> Mapping[str, Any]:
         try:
             table = tomllib.load(file).get("runtime", {})
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise fail("load", f"aexl.toml cannot be read: {error}", exception="ConfigError") from None
-    return table if isinstance(table, dict) else {}
+            raise _bad(f"cannot be read: {error}") from None
+    _check(table)
+    return table  # type: ignore[no-any-return]  # it has been checked
+
+
+def granted_secrets(settings: Mapping[str, Any], allowed: Sequence[str]) -> dict[str, str]:
+    """Return the secrets that a project declares and ``[sandbox] secrets`` allows, as far as the environment has them."""
+    declared = settings.get("secrets", ())
+    return {name: os.environ[name] for name in declared if name in allowed and name in os.environ}
+
+
+def _check(table: Any) -> None:
+    if not isinstance(table, dict):
+        raise _bad(f"[runtime] must be a table, not {table!r:.60}")
+    for name, value in table.items():
+        kind = SETTINGS.get(name)
+        if kind is None:
+            raise _bad(f"[runtime] has no key {name!r:.60}, only {', '.join(SETTINGS)}")
+        if not isinstance(value, kind) or (
+            isinstance(value, list) and not all(isinstance(each, str) for each in value)
+        ):
+            raise _bad(f"[runtime] {name} must be {_WORDS[kind]}, not {value!r:.60}")
+
+
+def _bad(problem: str) -> Failed:
+    return fail("load", f"aexl.toml {problem}", exception="ConfigError")

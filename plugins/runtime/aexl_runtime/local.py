@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from aexl_runtime.confined import confine_worker, policy_for, tell_ending
-from aexl_runtime.folders import check_entry, folder_id, read_settings
+from aexl_runtime.folders import check_entry, folder_id, granted_secrets, read_settings
 from aexl_runtime.protocol.envelopes import Answer
 from aexl_runtime.protocol.exchange import Exchange, Task
 from aexl_runtime.protocol.failures import Failed, Failure, fail
@@ -26,7 +26,7 @@ def run_folder(
     compat: bool | None = None,
     debug: bool = False,
     cache: str | os.PathLike[str] | None = None,
-    secrets: Mapping[str, str] | None = None,
+    allowed: Sequence[str] = (),
     allow_unsandboxed: bool = False,
 ) -> Answer:
     """Run a request on a folder. Only for a process with one thread, because it forks.
@@ -34,10 +34,12 @@ def run_folder(
     Args:
         compat: Whether ``import aiel_sdk`` is answered; ``None`` for what the project says.
         cache: Where is kept what this machine can do.
+        allowed: Names of our environment variables that the project gets if it declares them as its secrets.
     """
     try:
         check_entry(root)
         settings = read_settings(root)
+        secrets = granted_secrets(settings, allowed)
         held = policy_for(policy, seconds=request.timeout_ms / 1000, allow_unsandboxed=allow_unsandboxed)
         confinement = confine_worker(root, held, forked=True, cache=cache, env=secrets)
         with fork_worker(confinement.order) as worker:  # it confines itself, while we look at the project

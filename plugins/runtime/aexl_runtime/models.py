@@ -13,7 +13,7 @@ import trio
 from aexl.api import Accounts, Body, Call, Host, Principal, format_usd, uuid7
 from aexl.api.handlers import INVOCATION_LABEL
 from aexl.errors import AexlError, CallError, Invalid, NotFound
-from aexl_runtime.asking import told_error
+from aexl_runtime.protocol.asked import told_error
 
 PATH: Final = "/chat/completions"
 _LIMITS: Final = ("max_completion_tokens", "max_tokens")
@@ -55,6 +55,11 @@ class GovernedAsking:
             return told_error(str(error), 400, "invalid_request")
         except AexlError as error:
             return told_error(str(error), 503, "unavailable")
+
+    @property
+    def payer(self) -> str:
+        """Who has paid, or would have; empty where nobody was named and nothing was asked."""
+        return self._agent or "" if self._principal is None else self._principal.agent
 
     async def close(self) -> None:
         """End the token, if there is one."""

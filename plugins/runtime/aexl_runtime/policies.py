@@ -20,7 +20,9 @@ def policy_of(config: SandboxConfig) -> Policy:
     ]
     limits = ("memory", "pids", "cpu", "disk", "file", "open_files")
     problems += [
-        Problem(key=f"sandbox.{name}", message="must be above 0") for name in limits if getattr(config, name) <= 0
+        Problem(key=f"sandbox.{name}", message="must be a number above 0")
+        for name in limits
+        if not 0 < getattr(config, name) < float("inf")
     ]
     if problems:
         raise ConfigError(problems)

@@ -57,7 +57,7 @@ def _answer(flags: Flags, environ: Mapping[str, str]) -> Answer:
     root = os.path.realpath(flags.texts.get("files_root") or environ.get("EP_FILES_ROOT") or ".")
     try:
         check_entry(root)
-        request = flags.request() if flags.names_action else parse_request(_read_input())
+        request = flags.request() if flags.are_request else parse_request(_read_input())
         if flags.is_on("auto_ctx", "AIEL_AUTO_CTX", environ):
             request = _with_credentials(request, environ)
     except Failed as failed:

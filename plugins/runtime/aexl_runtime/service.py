@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any
 
 import trio
 
-from aexl.api import BUILTIN, Config, Host, Invocation, Invoked, Journal, RuntimeOffer, Sample, uuid7
+from aexl.api import BUILTIN, Config, Host, Invocation, Invoked, RuntimeOffer, Sample, uuid7
 from aexl.api.handlers import Heard
 from aexl.errors import Invalid, NotFound, Unavailable
-from aexl_runtime.folders import check_entry
+from aexl_runtime.folders import check_entry, granted_secrets
 from aexl_runtime.models import GovernedAsking
 from aexl_runtime.offering import builtin_offer
 from aexl_runtime.policies import policy_of
@@ -23,21 +22,18 @@ from aexl_runtime.protocol.envelopes import Answer
 from aexl_runtime.protocol.exchange import Task
 from aexl_runtime.protocol.failures import Failed, Failure
 from aexl_runtime.protocol.requests import Request, request_of
+from aexl_runtime.recording import Ran, name_of, record
 from aexl_runtime.runtimes.interpreters import Interpreter, Interpreters
 from aexl_runtime.runtimes.tables import read_tables
 from aexl_runtime.sandbox.probing import CACHE_NAME
 from aexl_runtime.settings import RuntimeConfig, RuntimeTable, SandboxConfig, WorkersConfig
-
-EVENT: Final = "runtime.run"
-
-_LONGEST: Final = 200
 
 
 class HandlerService:
     """See ``aexl.api.Handlers``. ``running`` must be open."""
 
     def __init__(self, host: Host) -> None:
-        self._host = host
+        self.host = host
         self._config = host.current.section(WorkersConfig)
         self._sandbox = host.current.section(SandboxConfig)
         self._runtime = host.current.section(RuntimeConfig)
@@ -51,7 +47,7 @@ class HandlerService:
         """Follow the configuration; see ``aexl.api.Reloadable``. Workers of before do no further runs."""
         workers, sandbox = config.section(WorkersConfig), config.section(SandboxConfig)
         policy = policy_of(sandbox)
-        interpreters = await trio.to_thread.run_sync(_interpreters, config, self._host)
+        interpreters = await trio.to_thread.run_sync(_interpreters, config, self.host)
 
         def swap() -> None:
             self._interpreters = interpreters
@@ -106,7 +102,7 @@ class HandlerService:
         """Return the interpreters, and what each offers."""
         compat = self._runtime.aiel_compat
         interpreters = self._interpreters
-        builtin = await trio.to_thread.run_sync(lambda: builtin_offer(self._host.data_dir / "plugins", compat=compat))
+        builtin = await trio.to_thread.run_sync(lambda: builtin_offer(self.host.data_dir / "plugins", compat=compat))
         return [builtin, *await trio.to_thread.run_sync(interpreters.offers, compat)]
 
     async def invoke(self, invocation: Invocation, *, heard: Heard | None = None) -> Invoked:
@@ -117,16 +113,17 @@ class HandlerService:
         """Run a handler; return its answer also as it was made."""
         run_id = invocation.id or uuid7()
         project: Project | None = None
-        spent = 0
+        agent = invocation.agent or self._config.agent or None
+        asking = GovernedAsking(self.host, run_id, agent, time.time() + invocation.timeout, invocation.labels)
         try:
             request = _request(invocation, run_id)
             interpreter = await self._interpreter(invocation.runtime)
             project = await self._projects.find(invocation.project, invocation.repository)
             check_entry(project.root)
-            answer, spent = await self._run(invocation, request, project, interpreter, heard)
+            answer = await self._run(invocation, request, project, interpreter, asking, heard)
         except Failed as failed:
             answer = _refusal(run_id, invocation, failed.failure)
-        await self._record(invocation, answer, project)
+        await self._record(invocation, answer, project, asking.payer)
         whole = answer.json(debug=invocation.debug)
         invoked = Invoked(
             id=run_id,
@@ -135,7 +132,7 @@ class HandlerService:
             exit=answer.exit,
             result=answer.result,
             answer=whole,
-            spent=spent,
+            spent=asking.spent,
         )
         return invoked, answer
 
@@ -151,9 +148,10 @@ class HandlerService:
         request: Request,
         project: Project,
         interpreter: Interpreter | None,
+        asking: GovernedAsking,
         heard: Heard | None,
-    ) -> tuple[Answer, int]:
-        secrets = self._secrets(project)
+    ) -> Answer:
+        secrets = granted_secrets(project.settings, self._sandbox.secrets)
         task = Task(
             request=request,
             root=project.root,
@@ -164,46 +162,31 @@ class HandlerService:
             hash_ms=project.hash_ms,
             heard=heard,
         )
-        agent = invocation.agent or self._config.agent or None
-        until = time.time() + invocation.timeout
-        asking = GovernedAsking(self._host, request.request_id, agent, until, invocation.labels)
-        tenant = f"{agent or ''}\0{invocation.identity.get('tenant_id', '')}"
+        tenant = f"{asking.payer}\0{invocation.identity.get('tenant_id', '')}"
         try:
-            answer = await self.pool.run(task, asking, tenant=tenant, env=secrets, interpreter=interpreter)
+            return await self.pool.run(task, asking, tenant=tenant, env=secrets, interpreter=interpreter)
         finally:
             await asking.close()
-        return answer, asking.spent
 
-    def _secrets(self, project: Project) -> Mapping[str, str]:
-        """Return the secrets that a project declares and this server allows."""
-        declared = project.settings.get("secrets")
-        if not isinstance(declared, list):
-            return {}
-        allowed = [name for name in declared if name in self._sandbox.secrets]
-        return {name: os.environ[name] for name in allowed if name in os.environ}
-
-    async def _record(self, invocation: Invocation, answer: Answer, project: Project | None) -> None:
+    async def _record(self, invocation: Invocation, answer: Answer, project: Project | None, payer: str) -> None:
         failure = answer.failure
         ended = "ok" if failure is None else failure.kind.code
         self._ended[ended] = self._ended.get(ended, 0) + 1
-        journal = self._host.service(Journal)
-        if journal is None or invocation.action == "describe":
+        if invocation.action == "describe":
             return
-        sandbox = answer.sandbox or {}
-        enforced, lacking = sandbox.get("enforced"), sandbox.get("not_enforced")
-        data: dict[str, str | int] = {
-            "project": project.snapshot_id if project is not None else invocation.project[:_LONGEST],
-            "kind": (invocation.kind or invocation.action)[:_LONGEST],
-            "handler": (invocation.handler or "")[:_LONGEST],
-            "agent": (invocation.agent or self._config.agent)[:_LONGEST],
-            "code": ended,
-            "runtime": (invocation.runtime or BUILTIN)[:_LONGEST],
-            "milliseconds": answer.duration_ms,
-            "warm": int(not answer.cold_start),
-            "enforced": " ".join(sorted(enforced)) if isinstance(enforced, dict) else "",
-            "not_enforced": " ".join(sorted(lacking)) if isinstance(lacking, dict) else "",
-        }
-        await journal.append(EVENT, answer.request_id[:_LONGEST], data)
+        ran = Ran(
+            id=answer.request_id,
+            project=project.snapshot_id if project is not None else invocation.project,
+            kind=invocation.kind or invocation.action,
+            handler=name_of(invocation),
+            agent=payer,
+            code=ended,
+            runtime=invocation.runtime or BUILTIN,
+            milliseconds=answer.duration_ms,
+            warm=not answer.cold_start,
+            sandbox=answer.sandbox,
+        )
+        await record(self.host, ran)
 
 
 def _interpreters(config: Config, host: Host) -> Interpreters:

@@ -51,6 +51,13 @@ class WorkersConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     snapshots: int = 64
     agent: str = ""
 
+    def __post_init__(self) -> None:
+        for least, names in {1: ("workers", "uses", "snapshots"), 0: ("queue", "idle_seconds")}.items():
+            for name in names:
+                value = getattr(self, name)
+                if not value >= least:  # what is no number is neither
+                    raise ValueError(f"{name} must be {least} or more, not {value}")
+
 
 class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[sandbox]``: what handlers may do. Sizes in bytes, times in seconds.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from aexl.api import Accounts, Handlers, Host, Invocation, Step, StepRun
+from aexl.api import Handlers, Host, Invocation, Step, StepRun
 from aexl.errors import ConfigError, Invalid, Problem, Refused, Unavailable
+from aexl_runtime.payers import payer_of
+from aexl_runtime.protocol.requests import MAX_TIMEOUT
 
 
 class Arguments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -17,9 +20,9 @@ class Arguments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     Attributes:
         handler: The name; of ``http``: ``METHOD /path``; of ``mcp``: ``SERVER/TOOL``; of ``execute``: ``module.function``.
         kind: ``tool``, ``agent``, ``flow``, ``router``, ``http``, ``mcp`` or ``execute``.
-        project: The id of a snapshot, or a folder, relative to the run's; the run's own if left out.
+        project: The id of a snapshot, or a folder below the run's, relative to it; the run's own if left out.
         event: What the handler gets.
-        timeout: Seconds.
+        timeout: Seconds, from a thousandth to a day.
         agent: Who pays for the models that it asks, in a run that is not governed.
     """
 
@@ -33,6 +36,8 @@ class Arguments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 _DENIALS: Final = {402: "insufficient_budget", 403: "policy_denied", 423: "agent_not_ready"}
 """What a model that was refused means for the step, by status."""
+
+_LONGEST: Final = MAX_TIMEOUT // 1000
 
 KINDS = ("tool", "agent", "flow", "router", "http", "mcp", "execute")
 
@@ -51,14 +56,22 @@ class CallStep:
             read = msgspec.convert(dict(arguments), Arguments)
         except msgspec.ValidationError as error:
             raise ConfigError([Problem(key="call", message=str(error))]) from error
-        if read.kind not in KINDS:
-            raise ConfigError(
-                [Problem(key="call.kind", message=f"must be one of {', '.join(KINDS)}, not {read.kind!r}")]
-            )
-        if read.kind in ("http", "mcp") and not all(_halves(read)):
-            shape = "METHOD /path" if read.kind == "http" else "SERVER/TOOL"
-            raise ConfigError([Problem(key="call.handler", message=f"must be {shape!r}, not {read.handler!r}")])
+        problems = list(_problems(read))
+        if problems:
+            raise ConfigError(problems)
         return _Call(self._host, read)
+
+
+def _problems(read: Arguments) -> Iterator[Problem]:
+    if read.kind not in KINDS:
+        yield Problem(key="call.kind", message=f"must be one of {', '.join(KINDS)}, not {read.kind!r}")
+    if read.kind in ("http", "mcp") and not all(_halves(read)):
+        shape = "METHOD /path" if read.kind == "http" else "SERVER/TOOL"
+        yield Problem(key="call.handler", message=f"must be {shape!r}, not {read.handler!r}")
+    if Path(read.project).is_absolute() or ".." in Path(read.project).parts:
+        yield Problem(key="call.project", message=f"must be a folder below the run's, not {read.project!r}")
+    if not 0.001 <= read.timeout <= _LONGEST:
+        yield Problem(key="call.timeout", message=f"must be from 0.001 to {_LONGEST} seconds, not {read.timeout:g}")
 
 
 def _halves(arguments: Arguments) -> tuple[str, str]:
@@ -92,7 +105,7 @@ class _Call:
             raise Invalid(said)
         return {"result": ran.result, "status": ran.status, "invocation": ran.id}
 
-    async def _payer(self, run: StepRun) -> dict[str, Any]:
+    async def _payer(self, run: StepRun) -> Mapping[str, Any]:
         """Return who pays, and what the executions are labelled with: a governed run's own agent, and no other."""
         named = self._arguments.agent
         if run.access is None:
@@ -101,11 +114,7 @@ class _Call:
             raise Invalid(
                 f"the run is governed, so its own agent pays for models, and not {named!r}; leave 'agent' out"
             )
-        accounts = self._host.service(Accounts)
-        if accounts is None:
-            raise Unavailable("nobody keeps accounts here; see 'aexl doctor'")
-        principal = await accounts.authenticate(run.access.token)
-        return {"agent": principal.agent, "labels": principal.labels}
+        return await payer_of(self._host, run.access.token)
 
     def _invocation(self, run: StepRun) -> Invocation:
         given = self._arguments
@@ -113,7 +122,7 @@ class _Call:
         if _is_snapshot(given.project):
             common |= {"project": given.project, "repository": str(run.workspace)}
         else:
-            common["project"] = str((run.workspace / given.project).resolve())
+            common["project"] = str(_below(run.workspace, given.project))
         if given.kind == "execute":
             return Invocation(action="execute", handler=given.handler, event=given.event, **common)
         if given.kind == "http":
@@ -123,6 +132,15 @@ class _Call:
             server, tool = _halves(given)
             return Invocation(kind="mcp", mcp={"server": server, "tool": tool, "args": given.event}, **common)
         return Invocation(kind=given.kind, handler=given.handler, event=given.event, **common)
+
+
+def _below(workspace: Path, project: str) -> Path:
+    """Return a folder of the run's; a link in it leads nowhere else."""
+    around = workspace.resolve()
+    found = (around / project).resolve()
+    if not found.is_relative_to(around):
+        raise Invalid(f"the project {project!r} of a call must be a folder below the run's; it leads to {found}")
+    return found
 
 
 def _is_snapshot(name: str) -> bool:

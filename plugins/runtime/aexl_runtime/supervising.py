@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from aexl_runtime.protocol.exchange import MAX_LINE, Asked, Exchange
+from aexl_runtime.protocol.asked import Asked
+from aexl_runtime.protocol.exchange import MAX_LINE, Exchange
 from aexl_runtime.starting import Worker
 
 Ask = Callable[[Mapping[str, Any], float], Mapping[str, Any]]
@@ -101,7 +102,8 @@ class _Watch:
             )
 
     def _answer(self, asked: Asked) -> None:
-        self.send(self._exchange.reply(asked, self._ask(asked.body, self._exchange.deadline - time.time())))
+        told = asked.refusal or self._ask(asked.body, self._exchange.deadline - time.time())
+        self.send(self._exchange.reply(asked, told))
 
     def _print(self, data: bytes) -> None:
         self._printed += data

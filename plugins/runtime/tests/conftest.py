@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from aexl.api import Receipt
+from aexl.testing.host import FakeConfig
+
 
 class Ran(NamedTuple):
     """How the runner ended. ``answer`` is its one line."""
@@ -89,3 +92,39 @@ def tools(project: Project):
         return project.write(entry_point=head + textwrap.dedent(body), **files)
 
     return make
+
+
+class FakeJournal:
+    """A ledger of foreign events, in memory."""
+
+    def __init__(self):
+        self.events = []
+
+    async def append(self, kind, subject, data):
+        self.events.append((kind, subject, dict(data)))
+        return Receipt(seq=1, hash="00")
+
+    async def read(self, after, limit):
+        return []
+
+
+@pytest.fixture
+def journal():
+    return FakeJournal()
+
+
+class Tables(FakeConfig):
+    """A configuration with tools."""
+
+    def __init__(self, **tools):
+        super().__init__()
+        self.tools = tools
+
+    def mapping(self, model):
+        return self.tools
+
+
+@pytest.fixture
+def tables():
+    """Return what makes a configuration with ``[tools.<name>]``."""
+    return Tables

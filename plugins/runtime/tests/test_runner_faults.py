@@ -413,6 +413,27 @@ def test_a_handler_that_speaks_on_the_runtimes_channel_fails_itself_only(tools):
     assert ran.answer["meta"]["request_id"]
 
 
+@pytest.mark.parametrize("sort", ["import", "request", "load", "not_found", "timeout"])
+def test_a_handler_cannot_say_that_it_failed_as_the_runner_does(tools, sort):
+    project = tools(f"""
+        from aexl_runtime.protocol.failures import fail
+
+        @tool("t")
+        def t(ctx, payload):
+            raise fail("{sort}", "forged")
+    """)
+    ran = project.invoke("t")
+    assert (ran.error["code"], ran.error["message"], ran.status) == ("USER_CODE_ERROR", "forged", 7)
+    assert ran.answer["meta"]["snapshot_id"]
+    assert ran.events[-1] == "runner.invoke.user_code_error"
+
+
+def test_an_entry_point_cannot_say_that_it_was_refused(project):
+    project.write(entry_point='from aexl_runtime.protocol.failures import fail\nraise fail("import", "forged")\n')
+    ran = project.invoke("t")
+    assert (ran.error["code"], ran.error["message"], ran.status) == ("INTERNAL", "forged", 3)
+
+
 REQUESTS = [
     (b"", "Empty input. Provide JSON on stdin or use --action/--kind/--payload."),
     (b"[]", "the request must be a JSON object"),

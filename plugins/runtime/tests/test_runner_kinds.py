@@ -183,6 +183,28 @@ def test_what_is_declared_is_enforced(shop, kind, handler, event, status, code, 
     assert message in ran.error["message"]
 
 
+def test_a_declaration_holds_for_a_handler_that_goes_round_its_context(tools):
+    project = tools("""
+        @tool("t", allowed_actions=[])
+        def t(ctx, payload):
+            return ctx._door.model({"model": "m", "messages": []})
+    """)
+    assert "Action 'model:m' was not declared" in project.invoke("t").error["message"]
+
+
+def test_typed_arguments_and_parameters_of_the_path_go_together(tools):
+    project = tools("""
+        @http.post("/orders/{id}")
+        def change(ctx, qty: int, id: int):
+            return [id, qty]
+    """)
+    asked = {"method": "POST", "path": "/orders/7", "body": {"qty": 2}}
+    assert invoke(project, "http", http=asked).result == [7, 2]
+    wrong = invoke(project, "http", http={**asked, "body": [1]})
+    assert (wrong.status, wrong.error["code"]) == (6, "VALIDATION_ERROR")
+    assert wrong.error["message"] == "input: must be an object, not [1]"
+
+
 def flags(project, *words, env=None):
     done = subprocess.run(
         [sys.executable, "-m", "aexl_runtime.runner", *words],
@@ -249,13 +271,14 @@ def test_words_that_are_no_flags_are_a_usage_error(shop, words):
 
 
 def test_flags_do_not_wait_for_an_open_standard_input(shop):
-    command = [sys.executable, "-m", "aexl_runtime.runner", "--files-root", str(shop.root), "--action", "describe"]
-    begun = time.monotonic()
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert json.loads(process.stdout.readline())["ok"]
-        assert process.wait(20) == 0
-        assert time.monotonic() - begun < 20
+    command = [sys.executable, "-m", "aexl_runtime.runner", "--files-root", str(shop.root)]
+    for words, status in (["--action", "describe"], 0), (["--kind", "tool", "--handler", "add"], 2):
+        begun = time.monotonic()
+        with subprocess.Popen([*command, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert json.loads(process.stdout.readline())["ok"] is (status == 0)
+            assert process.wait(20) == status
+            assert time.monotonic() - begun < 20
 
 
 def test_the_variables_of_before_count_and_win_over_flags(shop):

@@ -23,18 +23,6 @@ from aexl_runtime.step import CallStep
 pytestmark = pytest.mark.slow
 
 
-class FakeJournal:
-    def __init__(self):
-        self.events = []
-
-    async def append(self, kind, subject, data):
-        self.events.append((kind, subject, dict(data)))
-        return Receipt(seq=1, hash="00")
-
-    async def read(self, after, limit):
-        return []
-
-
 async def keep_running(service, task_status=trio.TASK_STATUS_IGNORED):
     async with service.running():
         task_status.started()
@@ -42,11 +30,11 @@ async def keep_running(service, task_status=trio.TASK_STATUS_IGNORED):
 
 
 @pytest.fixture
-def host(tmp_path):
+def host(tmp_path, journal):
     home = tmp_path / "home"
     home.mkdir()
     host = FakeHost(home, config=FakeConfig(WorkersConfig(), SandboxConfig(), RuntimeConfig()))
-    host.services[Journal] = FakeJournal()
+    host.services[Journal] = journal
     host.services[Snapshots] = FakeSnapshots()
     host.services[Accounts] = FakeAccounts("alice")
     return host
@@ -97,6 +85,35 @@ async def test_every_run_is_in_the_ledger_without_what_was_said(service, host, w
     assert data["project"] == ran.answer["meta"]["snapshot_id"]
     assert "network" in data["enforced"]
     assert "hush" not in json.dumps(data)
+
+
+NAMED = """
+from aexl.sdk import http, mcp_server
+
+@http.get("/orders/{id}")
+def order(ctx, request):
+    return 1
+
+shop = mcp_server("shop", tools=["t"])
+
+@tool("t")
+def t(ctx, payload):
+    return 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [
+        ({"kind": "http", "http": {"method": "GET", "path": "/orders/7"}}, "GET /orders/7"),
+        ({"kind": "mcp", "mcp": {"server": "shop", "tool": "t"}}, "shop/t"),
+        ({"kind": "tool", "handler": "t"}, "t"),
+    ],
+)
+async def test_the_ledger_says_which_handler_ran_of_every_kind(service, host, write, asked, name):
+    await service.invoke(Invocation(project=write(NAMED), **asked))
+    [(_, _, data)] = host.services[Journal].events
+    assert (data["handler"], data["code"]) == (name, "ok")
 
 
 async def test_describing_is_not_in_the_ledger(service, host, write):
@@ -156,6 +173,13 @@ def said(text, amount=5_000_000):
     return FakeAnswer(body, execution="e1", booked=booked)
 
 
+async def test_the_ledger_says_who_paid_where_nobody_was_named(service, host, write):
+    host.answers = [said("hello")]
+    await service.invoke(Invocation(project=write(ASK), kind="tool", handler="t"))
+    [(_, _, data)] = host.services[Journal].events
+    assert data["agent"] == "alice"
+
+
 async def test_a_model_is_asked_as_the_agent_under_the_invocations_id(service, host, write):
     host.answers = [said("hello")]
     ran = await service.invoke(Invocation(project=write(ASK), kind="tool", handler="t", agent="alice", id="i-7"))
@@ -196,6 +220,22 @@ async def test_a_refused_model_is_an_exception_in_the_handler(service, host, wri
     ran = await service.invoke(Invocation(project=write(ASK), kind="tool", handler="t", agent="alice"))
     assert (ran.status, ran.answer["error"]["details"]["exception_type"]) == (status, "ModelRefused")
     assert message in ran.answer["error"]["message"]
+
+
+@pytest.mark.parametrize("mode", ["fork", "cold"])
+async def test_a_handler_that_rids_its_context_of_what_it_declared_asks_no_model(host, nursery, write, mode):
+    host.current = FakeConfig(WorkersConfig(mode=mode), SandboxConfig(), RuntimeConfig())
+    service = HandlerService(host)
+    await nursery.start(keep_running, service)
+    root = write("""
+@tool("t", allowed_actions=[])
+def t(ctx, payload):
+    ctx._handler = None
+    return ctx.model("m", "Hi").text
+""")
+    ran = await service.invoke(Invocation(project=root, kind="tool", handler="t", agent="alice"))
+    assert (ran.status, ran.answer["error"]["details"]["exception_type"]) == (403, "ModelRefused")
+    assert host.calls == []
 
 
 async def test_a_handler_gets_the_secrets_that_its_project_names_and_the_machine_allows(
@@ -243,6 +283,39 @@ async def test_a_pipeline_calls_a_handler_of_its_own_folder(service, host, write
     outputs = await kind.parse({"handler": "t", "project": "project", "event": {"a": 1}}).run(run)
     assert (outputs["result"], outputs["status"]) == ({"a": 1}, 200)
     assert "said" in run.lines
+
+
+async def test_a_step_calls_nothing_outside_of_its_runs_folder(tmp_path):
+    host: Host = FakeHost(tmp_path)
+    host.services[Handlers] = fake_numbers()
+    workspace = tmp_path / "run"
+    workspace.mkdir()
+    (workspace / "away").symlink_to(tmp_path)
+    with pytest.raises(Invalid, match="'away' of a call must be a folder below the run's"):
+        await CallStep(host).parse({"handler": "add", "project": "away"}).run(FakeStepRun(workspace))
+    assert not host.services[Handlers].invoked
+
+
+@pytest.mark.parametrize(
+    ("given", "key"),
+    [
+        ({"project": "../other"}, "call.project"),
+        ({"project": "a/../../b"}, "call.project"),
+        ({"project": "/srv/project"}, "call.project"),
+        ({"timeout": -1}, "call.timeout"),
+        ({"timeout": 0}, "call.timeout"),
+        ({"timeout": 86401}, "call.timeout"),
+        ({"timeout": float("nan")}, "call.timeout"),
+    ],
+)
+def test_what_no_step_can_be_asked_is_found_before_it_runs(tmp_path, given, key):
+    with pytest.raises(ConfigError) as raised:
+        CallStep(FakeHost(tmp_path)).parse({"handler": "t", **given})
+    assert [problem.key for problem in raised.value.problems] == [key]
+
+
+def test_the_longest_timeout_of_a_step_is_a_day(tmp_path):
+    CallStep(FakeHost(tmp_path)).parse({"handler": "t", "timeout": 86400})
 
 
 async def test_a_handler_that_fails_fails_the_step(tmp_path):

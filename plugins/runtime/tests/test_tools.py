@@ -9,7 +9,7 @@ import pytest
 from aexl.api import Planning, Provider, Standing, Usage
 from aexl.errors import ConfigError, Invalid
 from aexl.testing.factories import make_call
-from aexl.testing.host import FakeConfig, FakeHost
+from aexl.testing.host import FakeHost
 from aexl_runtime.player import HandlersPlayer
 from aexl_runtime.settings import ToolTable
 from aexl_runtime.tools.manifest import read_manifest
@@ -17,15 +17,6 @@ from aexl_runtime.tools.offers import read_tools
 from aexl_runtime.tools.provider import ToolsType
 
 SOURCE = b"print()\n"
-
-
-class Tables(FakeConfig):
-    def __init__(self, **tools):
-        super().__init__()
-        self.tools = tools
-
-    def mapping(self, model):
-        return self.tools
 
 
 @pytest.fixture
@@ -106,9 +97,9 @@ def test_what_is_no_manifest_is_said_to_be_none(tmp_path):
         (ToolTable(manifest="relative"), "must be absolute"),
     ],
 )
-def test_a_table_that_is_wrong_is_an_error_of_the_configuration(table, message):
+def test_a_table_that_is_wrong_is_an_error_of_the_configuration(table, message, tables):
     with pytest.raises(ConfigError, match=message) as caught:
-        read_tools(Tables(t=table))
+        read_tools(tables(t=table))
     assert caught.value.problems[0].key == "tools.t"
 
 
@@ -117,18 +108,18 @@ def kind(tmp_path):
     return ToolsType(HandlersPlayer(FakeHost(tmp_path)).service)
 
 
-def test_the_provider_is_there_if_a_tool_is(kind):
+def test_the_provider_is_there_if_a_tool_is(kind, tables):
     assert isinstance(kind, Standing)
-    assert kind.standing(Tables()) is None
-    provider = kind.standing(Tables(t=ToolTable(snapshot="/p")))
+    assert kind.standing(tables()) is None
+    provider = kind.standing(tables(t=ToolTable(snapshot="/p")))
     assert isinstance(provider, Provider)
     assert isinstance(provider, Planning)
     with pytest.raises(ConfigError, match="tools are offered by"):
         kind.build("mine", {})
 
 
-def test_a_use_is_planned_at_its_price(kind):
-    provider = kind.standing(Tables(t=ToolTable(snapshot="/p", price="0.0005")))
+def test_a_use_is_planned_at_its_price(kind, tables):
+    provider = kind.standing(tables(t=ToolTable(snapshot="/p", price="0.0005")))
     plan = provider.plan(make_call(surface="tools", model="t"))
     assert (plan.hold, plan.fixed, plan.output_bound) == (500_000, 500_000, 0)
     [target] = plan.targets

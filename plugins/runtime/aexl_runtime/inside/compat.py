@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aexl.sdk
 from aexl.sdk import contracts, decorators, errors, mcp, registry, routes
@@ -27,7 +27,43 @@ _ERRORS: dict[str, object] = {
     "RuntimeDependencyError": type("RuntimeDependencyError", (errors.SdkError,), {}),
 }
 _REGISTRY = {"get_registry": registry.get_registry, "reset_registry": registry.reset_registry}
-_DECORATORS = {name: getattr(decorators, name) for name in ("tool", "agent", "router", "flow", "flow_graph")}
+_METHODS = ("get", "post", "put", "patch", "delete")
+
+
+def _as_it_is(declaring: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a decorator whose functions get their input as it is: no annotation was ever held to there."""
+
+    def declare(*words: Any, **declared: Any) -> Callable[[Any], Any]:
+        decorate: Callable[[Any], Any] = declaring(*words, **declared)
+
+        def mark(fn: Any) -> Any:
+            fn.__dict__[registry.UNTYPED] = True
+            return decorate(fn)
+
+        return mark
+
+    return declare
+
+
+class McpServer(mcp.McpServer):
+    """A server whose own tools get their input as it is."""
+
+    def tool(self, *words: Any, **declared: Any) -> Callable[[Any], Any]:
+        """Declare a tool of this server only."""
+        decorate: Callable[[Any], Any] = _as_it_is(super().tool)(*words, **declared)
+        return decorate
+
+
+def mcp_server(name: str, tools: Sequence[str] = ()) -> McpServer:
+    """Declare a server that has these tools."""
+    return mcp.declare_server(McpServer(name, tools))
+
+
+_HTTP = type("http", (), {name: staticmethod(_as_it_is(getattr(routes.http, name))) for name in _METHODS})
+_DECORATORS = {
+    **{name: _as_it_is(getattr(decorators, name)) for name in ("tool", "agent", "router", "flow")},
+    "flow_graph": decorators.flow_graph,
+}
 
 _MODULES: dict[str, dict[str, object]] = {
     PACKAGE: {
@@ -36,15 +72,18 @@ _MODULES: dict[str, dict[str, object]] = {
         **{name: _ERRORS[name] for name in ("AielError", "ApiError", "ContractViolation", "RuntimeDependencyError")},
         "SDK_VERSION": aexl.sdk.SDK_VERSION,
         "Context": Context,
-        "http": routes.http,
-        "mcp_server": mcp.mcp_server,
+        "http": _HTTP,
+        "mcp_server": mcp_server,
         "validate_contracts": contracts.validate_contracts,
     },
     f"{PACKAGE}.context": {"Context": Context},
-    f"{PACKAGE}.decorators": {**_DECORATORS, "http_get": routes.http.get, "http_post": routes.http.post},
+    f"{PACKAGE}.decorators": {
+        **_DECORATORS,
+        **{f"http_{name}": getattr(_HTTP, name) for name in ("get", "post")},
+    },
     f"{PACKAGE}.errors": _ERRORS,
-    f"{PACKAGE}.http": {"http": routes.http},
-    f"{PACKAGE}.mcp": {"mcp_server": mcp.mcp_server, "McpServer": mcp.McpServer},
+    f"{PACKAGE}.http": {"http": _HTTP},
+    f"{PACKAGE}.mcp": {"mcp_server": mcp_server, "McpServer": McpServer},
     f"{PACKAGE}.registry": {**_REGISTRY, "Registry": registry.Registry},
     f"{PACKAGE}.validate": {"validate_contracts": contracts.validate_contracts},
 }

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from aexl.sdk.registry import KINDS, SDK_VERSION, Handler, Registry
+from aexl_runtime.protocol.plain import plain
+
+_ANY_OBJECT = {"type": "object"}
 
 
 def describe(registry: Registry, snapshot_id: str | None) -> dict[str, Any]:
@@ -42,7 +45,7 @@ def _declared(handler: Handler) -> dict[str, Any]:
     described: dict[str, Any] = {"kind": handler.kind, "name": handler.name, "description": handler.description}
     described["version"] = handler.version
     described["tags"] = list(handler.tags)
-    described["input_schema"] = _input(handler)
+    described["input_schema"] = dict(_ANY_OBJECT) if handler.is_plain else _input(handler)
     if handler.output_schema is not None:
         described["output_schema"] = handler.output_schema
     for name in ("allowed_actions", "allowed_routes"):
@@ -52,8 +55,11 @@ def _declared(handler: Handler) -> dict[str, Any]:
 
 
 def _input(handler: Handler) -> dict[str, Any]:
-    if not getattr(handler.fn, "__annotations__", None):
-        return {"type": "object"}
+    """Return the schema; one handler's types that have none keep no other one from being described."""
     from aexl.sdk.schemas import input_schema
 
-    return input_schema(handler)
+    try:
+        schema: dict[str, Any] = plain(input_schema(handler))
+    except Exception:  # models make their schemas by code of the project's
+        return dict(_ANY_OBJECT)
+    return schema

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 from time import perf_counter
 
 from aexl.sdk.contracts import validate_contracts
 from aexl.sdk.registry import reset_registry
-from aexl_runtime.inside.policy import check_imports
 from aexl_runtime.protocol.failures import fail
 
 ENTRY = "entry_point"
@@ -27,7 +25,7 @@ def prepare_imports(root: str, *, compat: bool) -> None:
         install_shim()
 
 
-def load_project(root: str, capabilities: Mapping[str, bool], *, action: str) -> dict[str, int]:
+def load_project(root: str, *, action: str) -> dict[str, int]:
     """Import the entry point and check its contracts; ``execute`` imports what it names instead, when it calls it.
 
     Returns:
@@ -36,9 +34,7 @@ def load_project(root: str, capabilities: Mapping[str, bool], *, action: str) ->
     Raises:
         BaseException: Whatever the project raises.
     """
-    begun = perf_counter()
     reset_registry()
-    check_imports(root, capabilities)
     if action == "execute":
         return {}
     before = perf_counter()
@@ -51,5 +47,4 @@ def load_project(root: str, capabilities: Mapping[str, bool], *, action: str) ->
     return {
         "import_ms": int((imported - before) * 1000),
         "validate_ms": int((ended - imported) * 1000),
-        "total_ms": int((ended - begun) * 1000),
     }

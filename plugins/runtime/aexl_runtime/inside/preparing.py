@@ -26,7 +26,7 @@ def _handlers(registry: Registry) -> Iterator[Handler]:
 
 
 def _prepare(handler: Handler) -> None:
-    if getattr(handler.fn, "__annotations__", None):
+    if not handler.is_plain:
         import aexl.sdk.inputs  # noqa: F401 - to have it
     if is_async(handler.fn):
         if uses_trio(handler.fn):

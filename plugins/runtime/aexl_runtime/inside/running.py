@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from time import perf_counter
 from typing import Any
 
 from aexl.sdk.context import Context
 from aexl_runtime.inside.acting import act
+from aexl_runtime.inside.finding import declared_actions, is_there
 from aexl_runtime.inside.loading import load_project, prepare_imports
 from aexl_runtime.inside.output import Printed
+from aexl_runtime.inside.policy import check_imports
 from aexl_runtime.inside.telling import told_failure
 from aexl_runtime.inside.wire import Wire, WireDoor
 from aexl_runtime.protocol.exchange import MAX_RESULT, encode
@@ -35,19 +38,36 @@ class Run:
     def load(self, order: Mapping[str, Any]) -> dict[str, Any]:
         """Import the project; return the message about it, ``loaded`` or ``failed``."""
         request = order["request"]
+        begun = perf_counter()
         try:
             prepare_imports(order["root"], compat=order["compat"])
-            times = load_project(order["root"], request["capabilities"], action=request["action"])
+            check_imports(order["root"], request["capabilities"])
         except BaseException as error:
-            return told_failure(error, root=order["root"], debug=order["debug"], sort="load")
+            return self._not_loaded(error, order)
+        self.wire.send({"t": "importing"})
+        try:
+            times = load_project(order["root"], action=request["action"])
+        except BaseException as error:
+            return {**self._not_loaded(error, order), "sort": "load"}  # whatever it says of itself
         finally:
             self._finish_lines()
-        return {"t": "loaded", "ms": times}
+        return {"t": "loaded", "ms": {**times, "total_ms": int((perf_counter() - begun) * 1000)}}
+
+    @staticmethod
+    def _not_loaded(error: BaseException, order: Mapping[str, Any]) -> dict[str, Any]:
+        return told_failure(error, root=order["root"], debug=order["debug"], sort="load")
+
+    def begin(self, order: Mapping[str, Any], loaded: Mapping[str, Any]) -> None:
+        """Say that a run begins, and before anything of it runs, what its handler has declared to do."""
+        if loaded["t"] == "loaded":
+            request = order["request"]
+            loaded = {**loaded, "found": is_there(request), "actions": declared_actions(request)}
+        self.wire.send(loaded)
 
     def act(self, order: Mapping[str, Any]) -> None:
         """Do what the request says, and tell how it ended."""
         try:
-            result, http = act(order, self._context(order))
+            result, http = act(order, self._context(order), self._say_found)
             self._finish_lines()
             line = encode({"t": "done", "result": result, "http": http})
             if len(line) > MAX_RESULT:
@@ -56,6 +76,9 @@ class Run:
             self._finish_lines()
             line = encode(told_failure(error, root=order["root"], debug=order["debug"]))
         self.wire.send_line(line)
+
+    def _say_found(self) -> None:
+        self.wire.send({"t": "found"})
 
     def _context(self, order: Mapping[str, Any]) -> Context:
         request = order["request"]
@@ -79,6 +102,6 @@ def run_once(wire: Wire, order: Mapping[str, Any]) -> None:
     run = Run(wire)
     run.take_streams()
     message = run.load(order)
-    wire.send(message)
+    run.begin(order, message)
     if message["t"] == "loaded":
         run.act(order)

@@ -12,13 +12,13 @@ from __future__ import annotations
 import gc
 import os
 import select
-import signal
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from aexl.sdk.registry import get_registry
+from aexl_runtime.inside.leftovers import Leftovers
 from aexl_runtime.inside.preparing import prepare
 from aexl_runtime.inside.running import Run
 from aexl_runtime.inside.wire import Wire
@@ -39,8 +39,9 @@ def serve(wire: Wire, order: Mapping[str, Any]) -> None:
 
     Args:
         order: ``root``, ``compat``, ``debug``, ``request`` with the capabilities; ``mode`` is ``fork`` or ``reuse``;
-            ``alone``: all other processes that there are in here belong to the run; ``cpu_seconds`` for each process.
+            ``private_files``: all of ``/tmp`` is for runs; ``cpu_seconds`` for each process.
     """
+    leftovers = Leftovers("/tmp" if order["private_files"] else os.environ["AEXL_WORK"])  # noqa: S108
     run = Run(_Marked(*wire.descriptors()))
     run.take_streams()
     loaded = run.load(order)
@@ -48,24 +49,25 @@ def serve(wire: Wire, order: Mapping[str, Any]) -> None:
     forkable = _threads() == 1
     _say(wire, {"t": "ready", "loaded": loaded, "forkable": forkable})
     if order["mode"] == "reuse" or not forkable:
-        _serve_here(wire, run, order)
+        _serve_here(wire, run, order, leftovers)
     else:
         _set_opaque(True)
         gc.collect()
         gc.freeze()
-        _serve_forks(wire, loaded, order)
+        _serve_forks(wire, loaded, order, leftovers)
 
 
-def _serve_here(wire: Wire, run: Run, order: Mapping[str, Any]) -> None:
+def _serve_here(wire: Wire, run: Run, order: Mapping[str, Any], leftovers: Leftovers) -> None:
     """Do every run in this process: quick, and what one leaves behind the next one finds."""
     while (asked := wire.receive()) is not None:
-        run.wire.send({"t": "loaded", "ms": {}})
+        run.begin(asked, {"t": "loaded", "ms": {}})
         run.act(asked)
-        _tidy(order)
+        leftovers.remove()
+        os.chdir(order["root"])
         _say(wire, {"t": "ended", "status": 0})
 
 
-def _serve_forks(wire: Wire, loaded: Mapping[str, Any], order: Mapping[str, Any]) -> None:
+def _serve_forks(wire: Wire, loaded: Mapping[str, Any], order: Mapping[str, Any], leftovers: Leftovers) -> None:
     while True:
         ours, theirs = socket.socketpair()
         child = os.fork()
@@ -78,7 +80,8 @@ def _serve_forks(wire: Wire, loaded: Mapping[str, Any], order: Mapping[str, Any]
         _, status = os.waitpid(child, 0)
         if not begun:
             return
-        _tidy(order)
+        leftovers.remove()
+        os.chdir(order["root"])
         _say(wire, {"t": "ended", "status": os.waitstatus_to_exitcode(status)})
 
 
@@ -95,7 +98,7 @@ def _run_fork(wire: Wire, theirs: socket.socket, loaded: Mapping[str, Any], orde
             own = Wire(theirs.fileno(), theirs.fileno())
             run = Run(own)
             run.take_streams()
-            own.send({**loaded, "ms": {}})
+            run.begin(asked, {**loaded, "ms": {}})
             run.act({**asked, "root": order["root"]})
     finally:
         os._exit(0)
@@ -159,42 +162,6 @@ def _pass_on(out: int, held: bytearray) -> None:
     view = memoryview(lines)
     while view:
         view = view[os.write(out, view) :]
-
-
-def _tidy(order: Mapping[str, Any]) -> None:
-    """Remove what a run has left: processes, and files in its private folders. What cannot be removed ends us."""
-    if order["alone"]:
-        with suppress(ProcessLookupError):
-            os.kill(-1, signal.SIGKILL)
-        _reap()
-    for variable in ("AEXL_WORK", "TMPDIR"):
-        folder = os.environ.get(variable)
-        if folder:
-            _empty(folder)
-    os.chdir(order["root"])
-
-
-def _reap() -> None:
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        pass
-
-
-def _empty(folder: str) -> None:
-    keep = os.environ.get("AEXL_WORK", "")
-    with os.scandir(folder) as entries:
-        found = list(entries)
-    for entry in found:
-        if entry.path == keep:
-            _empty(entry.path)
-        elif entry.is_dir(follow_symlinks=False):
-            os.chmod(entry.path, 0o700)
-            _empty(entry.path)
-            os.rmdir(entry.path)
-        else:
-            os.unlink(entry.path)
 
 
 def _say(wire: Wire, message: Mapping[str, Any]) -> None:

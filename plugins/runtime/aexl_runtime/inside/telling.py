@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
@@ -68,42 +67,25 @@ def _status(error: BaseException) -> int | None:
 
 
 def _location(error: BaseException, root: str, *, debug: bool) -> dict[str, Any] | None:
-    if isinstance(error, SyntaxError) and error.filename:
-        return {
-            **_place(error.filename, root, debug=debug),
-            "line": error.lineno,
-            "function": "<module>",
-            "code": (error.text or "").strip(),
-            **_relative(error.filename, root),
-        }
+    """Return the innermost place in the project; ``None`` where the error has none there."""
+    if isinstance(error, SyntaxError) and error.filename and _is_below(error.filename, root):
+        return _place(error.filename, error.lineno, "<module>", (error.text or "").strip(), root, debug=debug)
     found = None
     trace: TracebackType | None = error.__traceback__
     while trace is not None:
-        name = trace.tb_frame.f_code.co_filename
-        if found is None or _is_below(name, root) or not _is_below(found.tb_frame.f_code.co_filename, root):
+        if _is_below(trace.tb_frame.f_code.co_filename, root):
             found = trace
         trace = trace.tb_next
     if found is None:
         return None
-    code = found.tb_frame.f_code
-    return {
-        **_place(code.co_filename, root, debug=debug),
-        "line": found.tb_lineno,
-        "function": code.co_name,
-        "code": _line(code.co_filename, found.tb_lineno),
-        **_relative(code.co_filename, root),
-    }
+    code, line = found.tb_frame.f_code, found.tb_lineno
+    return _place(code.co_filename, line, code.co_name, _line(code.co_filename, line), root, debug=debug)
 
 
-def _place(name: str, root: str, *, debug: bool) -> dict[str, Any]:
-    """Return the file; without ``debug`` not where on this machine it is."""
-    if debug:
-        return {"file": name}
-    return {"file": os.path.relpath(name, root) if _is_below(name, root) else os.path.basename(name)}
-
-
-def _relative(name: str, root: str) -> Mapping[str, str]:
-    return {"relpath": os.path.relpath(name, root)} if _is_below(name, root) else {}
+def _place(name: str, line: int | None, function: str, code: str, root: str, *, debug: bool) -> dict[str, Any]:
+    """Return a place; where on this machine its file is, is only for ``debug``."""
+    inner = os.path.relpath(name, root)
+    return {"file": name if debug else inner, "line": line, "function": function, "code": code, "relpath": inner}
 
 
 def _is_below(name: str, root: str) -> bool:

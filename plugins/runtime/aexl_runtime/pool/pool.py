@@ -12,7 +12,7 @@ import trio
 
 from aexl.errors import Unavailable
 from aexl_runtime.confined import confine_worker, policy_for
-from aexl_runtime.pool.worker import Ask, Gone, PooledWorker, start_worker
+from aexl_runtime.pool.worker import Ask, PooledWorker, start_worker
 from aexl_runtime.protocol.envelopes import Answer
 from aexl_runtime.protocol.exchange import Exchange, Task
 from aexl_runtime.runtimes.interpreters import Interpreter
@@ -21,6 +21,9 @@ from aexl_runtime.settings import WorkersConfig
 
 _LOOK: Final = 5.0
 """Seconds between looks for workers that nobody has used for long."""
+
+_MOST_UNKEEPABLE: Final = 1000
+"""Projects that are known to be no good for a kept worker; more than that, and it is tried with each again."""
 
 
 class Kind(NamedTuple):
@@ -107,7 +110,7 @@ class Pool:
         cold = env or self.config.mode == "cold" or kind in self._unkeepable or task.request.action != "invoke"
         async with self._place():
             if cold or self._requires_whole_cpu():
-                return await self._run_cold(task, ask, env, interpreter)
+                return await self._run_cold(Exchange(task), task.root, ask, env, interpreter)
             return await self._run_kept(kind, task, ask)
 
     def _kind(self, task: Task, tenant: str, interpreter: Interpreter | None) -> Kind:
@@ -140,34 +143,46 @@ class Pool:
                     self._room.notify()
 
     async def _run_cold(
-        self, task: Task, ask: Ask, env: Mapping[str, str] | None, interpreter: Interpreter | None
+        self, exchange: Exchange, root: str, ask: Ask, env: Mapping[str, str] | None, interpreter: Interpreter | None
     ) -> Answer:
         self.counts["cold"] += 1
-        policy = policy_for(self.policy, seconds=task.request.timeout_ms / 1000)
-        exchange = Exchange(task._replace(cold=True))
-        worker = await self._start(task.root, policy, env, interpreter)
+        policy = policy_for(self.policy, seconds=exchange.seconds_left)
+        worker = await self._start(root, policy, env, interpreter)
         try:
             await worker.run(exchange, ask, kept=False)
         finally:
             await worker.close()
-        return exchange.answer(worker.report.json())
+        return exchange.answer(worker.confinement.report.json())
 
     async def _run_kept(self, kind: Kind, task: Task, ask: Ask) -> Answer:
         worker = self._take(kind)
-        warm = worker is not None
-        exchange = Exchange(task._replace(cold=not warm, imported=True))
-        if worker is None:
+        exchange = Exchange(task._replace(cold=worker is None))
+        if worker is not None:
+            self.counts["warm"] += 1
+        else:
             await self._make_room()
-            worker = await self._start_kept(kind, exchange.deadline)
-            if worker is None:  # it cannot be imported once for all: whoever runs it sees why
-                return await self._run_cold(task, ask, None, kind.interpreter)
-        self.counts["warm" if warm else "kept"] += 1
+            worker = await self._start_kept(kind, exchange)
+            if not worker.ready:
+                return await self._run_unkept(kind, exchange, worker, ask)
+            self.counts["kept"] += 1
+        exchange.start_imported()
         sound = False
         try:
             sound = await worker.run(exchange, ask, kept=True)
         finally:
             await self._give_back(kind, worker, sound=sound)
         return exchange.answer(_kept_report(worker, self.policy))
+
+    async def _run_unkept(self, kind: Kind, exchange: Exchange, tried: PooledWorker, ask: Ask) -> Answer:
+        """Do the run without a kept worker, in the time that trying to have one has left."""
+        await tried.close()
+        if not exchange.seconds_left:
+            exchange.time_out()
+            return exchange.answer(_kept_report(tried, self.policy))
+        self._unkeepable.add(kind)
+        if len(self._unkeepable) > _MOST_UNKEEPABLE:
+            self._unkeepable.clear()
+        return await self._run_cold(exchange, kind.root, ask, None, kind.interpreter)
 
     def _take(self, kind: Kind) -> PooledWorker | None:
         workers = self._idle.get(kind, [])
@@ -177,36 +192,28 @@ class Pool:
                 return worker
         return None
 
-    async def _start_kept(self, kind: Kind, deadline: float) -> PooledWorker | None:
-        import time
-
+    async def _start_kept(self, kind: Kind, exchange: Exchange) -> PooledWorker:
+        """Start a worker, and let it import the project, where it may be kept; says by ``ready`` whether it can."""
         policy = policy_for(self.policy, seconds=None)
         worker = await self._start(kind.root, policy, None, kind.interpreter)
-        alone = worker.report.holds(Control.PROCESSES)
+        if not worker.confinement.separates:
+            return worker
         order = {
             "t": "serve",
             "root": kind.root,
             "compat": kind.compat,
             "debug": kind.debug,
             "mode": self.config.mode,
-            "alone": alone,
+            "private_files": worker.confinement.order.private_files,
             "cpu_seconds": self.policy.cpu_seconds,
             "request": {"action": "invoke", "capabilities": dict.fromkeys(kind.capabilities, True)},
         }
         try:
-            await worker.prepare(order, max(0.0, deadline - time.time()))
-            if worker.forkable and alone:
-                return worker
-        except Gone:
-            pass
+            await worker.prepare(order, exchange.seconds_left)
         except BaseException:
             await worker.close()
             raise
-        self._unkeepable.add(kind)
-        if len(self._unkeepable) > 1000:
-            self._unkeepable.clear()
-        await worker.close()
-        return None
+        return worker
 
     async def _start(
         self, root: str, policy: Policy, env: Mapping[str, str] | None, interpreter: Interpreter | None
@@ -275,7 +282,7 @@ class Pool:
 
 def _kept_report(worker: PooledWorker, policy: Policy) -> Mapping[str, Any]:
     """Return what holds for one run of a kept worker: its time is watched by the host, its CPU time by process only."""
-    report: dict[str, Any] = worker.report.json()
+    report: dict[str, Any] = worker.confinement.report.json()
     off = [name for name in report["off"] if name not in ("wall", "cpu")]
     enforced, lacking = dict(report["enforced"]), dict(report["not_enforced"])
     if policy.wants(Control.WALL):

@@ -13,7 +13,8 @@ from typing import Any, Final
 import trio
 
 from aexl_runtime.confined import tell_ending
-from aexl_runtime.protocol.exchange import MAX_LINE, Asked, Exchange, encode
+from aexl_runtime.protocol.asked import Asked
+from aexl_runtime.protocol.exchange import MAX_LINE, Exchange, encode
 from aexl_runtime.sandbox.ports import Confinement, Policy
 
 Ask = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
@@ -36,7 +37,7 @@ class PooledWorker:
     Attributes:
         uses: Runs that it has begun.
         idle_since: When it last became free, on trio's clock.
-        forkable: It can do further runs.
+        ready: It has imported its project, and can do one run after the other.
     """
 
     def __init__(self, process: trio.Process, confinement: Confinement, policy: Policy, ending: int) -> None:
@@ -44,10 +45,10 @@ class PooledWorker:
         self._policy = policy
         self._ending = ending
         self._held = bytearray()
-        self.report = confinement.report
+        self.confinement = confinement
         self.uses = 0
         self.idle_since = trio.current_time()
-        self.forkable = False
+        self.ready = False
         self.failed: Mapping[str, Any] | None = None
 
     @property
@@ -56,23 +57,21 @@ class PooledWorker:
         return self._process.poll() is None
 
     async def prepare(self, order: Mapping[str, Any], seconds: float) -> None:
-        """Let it import its project.
-
-        Raises:
-            Gone: If it has ended, or is not ready in time.
-        """
+        """Let it import its project; it is not ``ready`` if it has ended, or the time is over."""
         with trio.move_on_after(seconds):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._drop_output)
-                await self._send(encode(order))
-                while True:
-                    line = await self._line()
-                    if line[:1] == b"-":
-                        said = json.loads(line[1:])
-                        self.forkable = bool(said["forkable"])
-                        nursery.cancel_scope.cancel()
-                        return
-        raise Gone
+                self.ready = await self._hear_ready(order)
+                nursery.cancel_scope.cancel()
+
+    async def _hear_ready(self, order: Mapping[str, Any]) -> bool:
+        with suppress(Gone):
+            await self._send(encode(order))
+            while True:
+                line = await self._line()
+                if line[:1] == b"-":
+                    return bool(json.loads(line[1:])["forkable"])
+        return False
 
     async def run(self, exchange: Exchange, ask: Ask, *, kept: bool) -> bool:
         """Do a run, to its answer; return whether the worker can do another one.
@@ -85,7 +84,7 @@ class PooledWorker:
         self.uses += 1
         sound = False
         try:
-            with trio.move_on_after(max(0.0, exchange.deadline - _now())) as scope:
+            with trio.move_on_after(exchange.seconds_left) as scope:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._log_output, exchange)
                     sound = await self._converse(exchange, ask, kept=kept)
@@ -128,7 +127,7 @@ class PooledWorker:
         return True
 
     async def _answer(self, exchange: Exchange, asked: Asked, ask: Ask) -> None:
-        await self._send(exchange.reply(asked, await ask(asked.body)))
+        await self._send(exchange.reply(asked, asked.refusal or await ask(asked.body)))
 
     async def end(self) -> None:
         """End it and everything it started. Shielded; takes some seconds at most."""
@@ -195,12 +194,6 @@ class PooledWorker:
 
 def _cause(status: int, cause: str) -> str:
     return "cpu" if status == -signal.SIGXCPU else cause
-
-
-def _now() -> float:
-    import time
-
-    return time.time()
 
 
 async def start_worker(confinement: Confinement, policy: Policy, ending: tuple[int, int]) -> PooledWorker:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from aexl.sdk.actions import MODEL, allows
+from aexl_runtime.protocol.asked import Asked, told_error
 from aexl_runtime.protocol.envelopes import Answer
-from aexl_runtime.protocol.failures import SORTS, Failure
+from aexl_runtime.protocol.failures import Failure
 from aexl_runtime.protocol.logbook import Heard, Logbook
 from aexl_runtime.protocol.requests import Request
 
@@ -21,19 +23,23 @@ MAX_LINE: Final = MAX_RESULT + 64 * 1024
 MOST_ASKED: Final = 1000
 """Calls to models in one run."""
 
-_WORKER_SORTS: Final = frozenset({"load", "import", "value", "not_found", "not_allowed", "user", "request"})
+_BELIEVED: Final = {
+    "started": ("load", "import"),
+    "importing": ("load",),
+    "loaded": ("user", "value", "not_found", "not_allowed"),
+    "found": ("user", "value", "not_allowed"),
+}
+"""The sorts of failure that a worker can tell of, by how far its run has come; any other one is taken for the first.
+
+From ``importing`` on the project's own code runs in there, and says what it likes; ``found``: its handler may be called.
+"""
+
+_STAGES: Final = tuple(_BELIEVED)
 _BEFORE_CALL: Final = frozenset({"load", "import", "entry_point", "sandbox", "worker", "request"})
 _TIMES: Final = ("hash_ms", "import_ms", "validate_ms", "registry_ms", "cleanup_ms", "total_ms")
 _LONGEST: Final = 10_000
 _OTHERS: Final = 50
 """Violations of contracts that are told beside the first one."""
-
-
-class Asked(NamedTuple):
-    """A worker wants a model to be asked; ``Exchange.reply`` makes what to tell it."""
-
-    number: int
-    body: Mapping[str, Any]
 
 
 class Task(NamedTuple):
@@ -46,7 +52,6 @@ class Task(NamedTuple):
         debug: Tracebacks are told, and where files are.
         hash_ms: How long it took to find out what the project is called.
         cold: No worker was ready for it.
-        imported: The worker has imported the project before the run began.
         heard: Is told of each record of the log.
     """
 
@@ -58,7 +63,6 @@ class Task(NamedTuple):
     debug: bool = False
     hash_ms: int = 0
     cold: bool = True
-    imported: bool = False
     heard: Heard | None = None
 
 
@@ -76,7 +80,9 @@ class Exchange:
         self._log = Logbook(task.request.request_id, task.request.trace_id, clock, task.heard)
         self._log.snapshot_id = task.snapshot_id
         self._asked = 0
-        self._loaded = False
+        self._stage = "started"
+        self._imported = False
+        self._actions: Sequence[str] | None = ()
         self._ended: float | None = None
         self._failure: Failure | None = None
         self._result: Any = None
@@ -88,6 +94,11 @@ class Exchange:
     def deadline(self) -> float:
         """When the run must have ended, in seconds of Unix time."""
         return self._begun + self._task.request.timeout_ms / 1000
+
+    @property
+    def seconds_left(self) -> float:
+        """How long it may still take; 0 when its time is over."""
+        return max(0.0, self.deadline - self._clock())
 
     @property
     def done(self) -> bool:
@@ -125,15 +136,20 @@ class Exchange:
                     self._log.said(said["r"])
                 case "out":
                     self._log.printed("stderr" if said["s"] == "stderr" else "stdout", str(said["x"]))
-                case "loaded":
-                    self._load(said["ms"])
+                case "importing" | "loaded" | "found" as stage:
+                    self._come_to(stage)
+                    if stage == "loaded":
+                        self._load(said["ms"])
+                        self._actions = None if said["actions"] is None else tuple(map(str, said["actions"]))
+                        if said["found"]:
+                            self._come_to("found")
                 case "ask" if isinstance(said["body"], dict) and self._asked < MOST_ASKED:
                     self._asked += 1
-                    return Asked(int(said["n"]), said["body"])
+                    return Asked(int(said["n"]), said["body"], self._refusal(said["body"]))
                 case "done":
                     self._succeed(said["result"], said["http"])
                 case "failed":
-                    self._fail(_heard(said))
+                    self._fail(_heard(said, _BELIEVED[self._stage]))
                 case _:
                     raise ValueError(said["t"])
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -143,6 +159,10 @@ class Exchange:
     def printed(self, text: str) -> None:
         """Take a line that was written to file descriptor 1 or 2 past Python's own streams."""
         self._log.printed("output", text)
+
+    def start_imported(self) -> None:
+        """It begins in a worker that has imported the project already."""
+        self._imported = True
 
     def note(self, event: str, fields: Mapping[str, object], level: str = "INFO") -> None:
         """Add a record of the runner's own."""
@@ -155,7 +175,7 @@ class Exchange:
 
     def die(self, how: str, exception: str = "WorkerDied") -> None:
         """The worker has ended without an answer; ``how`` says in which way."""
-        if self._loaded or self._task.imported or self._task.request.action == "execute":
+        if self._is_loaded or self._imported or self._task.request.action == "execute":
             self.fail("user", f"the handler's process {how} before it answered", exception=exception)
         else:
             self.fail("load", f"the process {how} while entry_point.py was imported", exception=exception)
@@ -186,10 +206,23 @@ class Exchange:
             sandbox=sandbox,
         )
 
+    @property
+    def _is_loaded(self) -> bool:
+        return self._stage in ("loaded", "found")
+
+    def _come_to(self, stage: str) -> None:
+        if _STAGES.index(stage) <= _STAGES.index(self._stage):
+            raise ValueError(f"{stage} after {self._stage}")
+        self._stage = stage
+
+    def _refusal(self, body: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Hold to what was declared, whatever the handler has made of the context that asks."""
+        model = str(body.get("model"))
+        if allows(self._actions, MODEL, model):
+            return None
+        return told_error(f"Action '{MODEL}:{model}' was not declared, so it is not allowed", 403, "not_allowed")
+
     def _load(self, times: Mapping[str, Any]) -> None:
-        if self._loaded:
-            raise ValueError("loaded twice")
-        self._loaded = True
         self._log.runner(
             "init", (None, None), {**{name: int(times.get(name, 0)) for name in _TIMES}, "hash_ms": self._task.hash_ms}
         )
@@ -230,16 +263,16 @@ def encode(message: Mapping[str, Any]) -> bytes:
     return json.dumps(message, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
 
 
-def _heard(said: Mapping[str, Any]) -> Failure:
-    sort = said["sort"]
-    if sort not in _WORKER_SORTS or sort not in SORTS:
-        raise ValueError(sort)
+def _heard(said: Mapping[str, Any], believed: Sequence[str]) -> Failure:
+    sort, exception = said["sort"], said.get("exception")
+    if sort not in believed:
+        sort, exception = believed[0], exception or "Failed"
     http, location = said.get("http"), said.get("location")
     return Failure(
         sort=sort,
         message=str(said["message"])[:_LONGEST],
         http=http if type(http) is int and 400 <= http <= 599 else None,
-        exception=str(said.get("exception"))[:200] if said.get("exception") is not None else None,
+        exception=str(exception)[:200] if exception is not None else None,
         location=location if isinstance(location, dict) else None,
         traceback=str(said["traceback"])[: 4 * _LONGEST] if said.get("traceback") is not None else None,
         extra=_others(said.get("others")),

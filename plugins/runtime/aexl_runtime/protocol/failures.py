@@ -27,6 +27,7 @@ _SECURITY: Final = ("security_violation", "ERROR")
 
 SORTS: Final[Mapping[str, Sort]] = {
     "request": Sort("VALIDATION_ERROR", 400, 2, "BAD_REQUEST"),
+    "missing": Sort("NOT_FOUND", 404, 3),
     "entry_point": Sort("NOT_FOUND", 404, 3, "ENTRYPOINT_NOT_FOUND"),
     "load": Sort("INTERNAL", 500, 3, "SNAPSHOT_LOAD_ERROR"),
     "import": Sort("SECURITY_VIOLATION", 403, 3, "SECURITY_VIOLATION"),

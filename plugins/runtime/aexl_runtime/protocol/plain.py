@@ -7,6 +7,9 @@ from typing import Any, Final
 MAX_DEPTH: Final = 200
 """Levels of lists and objects within each other."""
 
+MAX_BITS: Final = 14_284
+"""Of a whole number: 4,300 digits, the most that Python itself reads."""
+
 
 class NotPlain(Exception):
     """A value that JSON has no word for; the message names its place."""
@@ -18,7 +21,7 @@ def plain(value: Any, path: str = "result", depth: int = 0, above: frozenset[int
     Bytes become text, sets and tuples lists, dates and decimals texts, keys texts; what is no number is null.
 
     Raises:
-        NotPlain: If something is of no such type, contains itself, or is nested too deeply.
+        NotPlain: If something is of no such type, too large a number, contains itself, or is nested too deeply.
     """
     if value is None or value is True or value is False:
         return value
@@ -26,7 +29,7 @@ def plain(value: Any, path: str = "result", depth: int = 0, above: frozenset[int
     if kind is str:
         return _text(value)
     if kind is int:
-        return value
+        return _whole(value, path)
     if kind is float:
         return value if value - value == 0 else None
     if depth >= MAX_DEPTH:
@@ -40,6 +43,12 @@ def plain(value: Any, path: str = "result", depth: int = 0, above: frozenset[int
 
 def _text(value: str) -> str:
     return value if value.isascii() else value.encode("utf-8", "replace").decode()  # lone surrogates are no text
+
+
+def _whole(value: int, path: str) -> int:
+    if value.bit_length() > MAX_BITS:
+        raise NotPlain(f"{path} is a whole number of more than 4300 digits")
+    return value
 
 
 def _container(value: Any, path: str, depth: int, above: frozenset[int]) -> Any:

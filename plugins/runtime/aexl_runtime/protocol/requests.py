@@ -73,13 +73,13 @@ class Request(NamedTuple):
 
 
 def read_json(text: str | bytes, what: str) -> Any:
-    """Return strict JSON: no NaN, nothing too deep.
+    """Return strict JSON: no NaN, no number that a float cannot hold, nothing too deep.
 
     Raises:
         Failed: A bad request.
     """
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except RecursionError:
         raise fail("request", f"{what} is nested too deeply") from None
     except ValueError as error:
@@ -88,6 +88,13 @@ def read_json(text: str | bytes, what: str) -> Any:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if value - value != 0:
+        raise ValueError(f"{_shown(text)} is too large a number")
+    return value
 
 
 def parse_request(text: bytes) -> Request:

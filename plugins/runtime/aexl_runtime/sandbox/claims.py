@@ -56,7 +56,7 @@ def _filesystem(means: Means) -> Standing:
 
 def _processes(means: Means) -> Standing:
     if "pid" in means.namespaces and (means.view != "none" or "mount" in means.namespaces):
-        return _enforced(*means.made("pid"))
+        return _enforced(*means.made("pid"), *((Layer.SECCOMP,) if means.seccomp else ()))
     if means.landlock_version >= SCOPES_SINCE:
         files = "files" in means.landlock
         if not files:

@@ -147,8 +147,7 @@ def _fail(tidings: int, error: BaseException) -> NoReturn:
 
 def _make_scratch(order: Order) -> str | None:
     """Make a folder on the machine's disk where there is no private file system for it."""
-    private = order.view != "none" and not order.whole_tree
-    if private or order.work is not None:
+    if order.private_files or order.work is not None:
         return None
     import tempfile  # slow to import, and seldom needed
 

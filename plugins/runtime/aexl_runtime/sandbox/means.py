@@ -140,11 +140,11 @@ def filter_parts(means: Means) -> tuple[str, ...]:
     return tuple(
         part
         for part, want in {
-            "ipc": wants(Control.IPC) and "ipc" not in means.namespaces,
+            "ipc": wants(Control.IPC),  # also in a namespace of its own, where it outlives who made it
             "keys": wants(Control.IPC),
             "metadata": wants(Control.FILESYSTEM) and means.view == "none",
             "network": wants(Control.NETWORK) and not private,
-            "others": wants(Control.PROCESSES) and "pid" not in means.namespaces,
+            "others": wants(Control.PROCESSES),
             "ordinary": wants(Control.SYSCALLS),
             "sockets": wants(Control.NETWORK) and private,
         }.items()

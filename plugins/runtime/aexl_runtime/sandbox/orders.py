@@ -67,6 +67,11 @@ class Order(NamedTuple):
     inner: tuple[str, ...] = ()
     hidden_env: tuple[str, ...] = ()
 
+    @property
+    def private_files(self) -> bool:
+        """``/tmp`` is a file system of the program's own, and nothing else can be written."""
+        return self.view != "none" and not self.whole_tree and self.work is None
+
 
 Cause = Literal["exit", "signal", "wall", "cpu", "memory", "refused", "abandoned"]
 

@@ -213,3 +213,11 @@ class Confinement(NamedTuple):
     pass_fds: tuple[int, ...]
     order: Order
     report: Report
+
+    @property
+    def separates(self) -> bool:
+        """What one run in there leaves running is ended for the next, and it cannot change what that is forked from.
+
+        The namespace alone does not do it: whoever is the same user changes another process's limits and priority.
+        """
+        return self.report.holds(Control.PROCESSES) and bool(self.order.program)

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from aexl.errors import Invalid, Unavailable
 from aexl_runtime.confined import policy_for
 from aexl_runtime.protocol.failures import fail
 from aexl_runtime.sandbox.confining import confine
-from aexl_runtime.sandbox.ports import Control, Demand, Folders, Policy
+from aexl_runtime.sandbox.ports import Confinement, Control, Demand, Folders, Policy, Report
 from aexl_runtime.sandbox.probing import probe
 from aexl_runtime.tools.manifest import Manifest
 from aexl_runtime.tools.outputs import Output
@@ -25,9 +26,19 @@ _GRACE: Final = 3.0
 
 
 async def run_program(
-    manifest: Manifest, arguments: object, policy: Policy, *, seconds: float, execution: str, cache: Path
+    manifest: Manifest,
+    arguments: object,
+    policy: Policy,
+    *,
+    seconds: float,
+    execution: str,
+    cache: Path,
+    confined: Callable[[Report], object],
 ) -> Output:
     """Run a tool's program, and read what it wrote. Leaves nothing behind, also if cancelled.
+
+    Args:
+        confined: Is told what the sandbox holds, before the program is started.
 
     Raises:
         Failed: If it cannot be run, takes too long, fails, or writes no answer.
@@ -38,21 +49,23 @@ async def run_program(
         raise fail("import", str(error)) from error
     work = await trio.to_thread.run_sync(_make_work, arguments)
     try:
-        return await _run(manifest, policy, work, seconds=seconds, execution=execution, cache=cache)
+        confinement = await _confine(manifest, policy, work, seconds=seconds, execution=execution, cache=cache)
+        confined(confinement.report)
+        return await _run(manifest, confinement, work, seconds=seconds)
     finally:
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(shutil.rmtree, work, True)  # what cannot be removed stays
 
 
-async def _run(
+async def _confine(
     manifest: Manifest, policy: Policy, work: Path, *, seconds: float, execution: str, cache: Path
-) -> Output:
+) -> Confinement:
     if manifest.network:
         policy = policy._replace(demands={**policy.demands, Control.NETWORK: Demand.OFF})
     words = [*manifest.words, str(work / "input.json"), str(work / "output.json")]
     env = {"AEX_PLUGIN_NAME": manifest.name, "AEX_EXECUTION_ID": execution, "PYTHONUNBUFFERED": "1"}
     try:
-        confinement = await trio.to_thread.run_sync(
+        return await trio.to_thread.run_sync(
             lambda: confine(
                 policy_for(policy, seconds=seconds),
                 words,
@@ -63,6 +76,9 @@ async def _run(
         )
     except Unavailable as error:
         raise fail("sandbox", str(error)) from error
+
+
+async def _run(manifest: Manifest, confinement: Confinement, work: Path, *, seconds: float) -> Output:
     process = await trio.lowlevel.open_process(
         list(confinement.argv),
         stdin=subprocess.DEVNULL,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
@@ -15,6 +15,7 @@ from aexl_runtime.tools.offers import Tool, read_tools
 from aexl_runtime.tools.outputs import Output
 
 if TYPE_CHECKING:
+    from aexl_runtime.sandbox.ports import Report
     from aexl_runtime.service import HandlerService
     from aexl_runtime.tools.manifest import Manifest
 
@@ -129,14 +130,42 @@ class _Use:
         from aexl_runtime.tools.program import run_program
 
         service = await self._service()
-        return await run_program(
-            manifest,
-            arguments,
-            service.pool.policy,
-            seconds=self._tool.timeout,
-            execution=self._call.id,
-            cache=service.cache,
+        reports: list[Report] = []
+        begun = trio.current_time()
+        try:
+            found = await run_program(
+                manifest,
+                arguments,
+                service.pool.policy,
+                seconds=self._tool.timeout,
+                execution=self._call.id,
+                cache=service.cache,
+                confined=reports.append,
+            )
+        except Failed as failed:
+            await self._record(service, manifest, failed.failure.kind.code, reports, begun)
+            raise
+        await self._record(service, manifest, "ok", reports, begun)
+        return found
+
+    async def _record(
+        self, service: HandlerService, manifest: Manifest, code: str, reports: Sequence[Report], begun: float
+    ) -> None:
+        from aexl_runtime.recording import Ran, record
+
+        ran = Ran(
+            id=self._call.id,
+            project=manifest.sha256,
+            kind="program",
+            handler=self._tool.name,
+            agent=self._call.principal.agent,
+            code=code,
+            runtime="",
+            milliseconds=int((trio.current_time() - begun) * 1000),
+            warm=False,
+            sandbox=reports[0].json() if reports else None,
         )
+        await record(service.host, ran)
 
     async def _invoke(self, arguments: object) -> Output:
         tool = self._tool
@@ -149,6 +178,7 @@ class _Use:
                 event=arguments if isinstance(arguments, dict) else {"input": arguments},
                 agent=self._call.principal.agent,
                 timeout=tool.timeout,
+                id=self._call.id,
             )
         )
         if answer.failure is not None:

@@ -386,6 +386,6 @@ def test_commands_show_and_make_them(fake_uv, home, venvs, tmp_path):
     ran = aexl("runtime", "invoke", "project", "--kind", "tool", "--handler", "where", "--runtime", "made")
     assert json.loads(ran.stdout)["result"]["version"] == "2.0", ran.stderr
     gone = aexl("runtime", "invoke", "project", "--kind", "tool", "--handler", "where", "--runtime", "ghost")
-    assert gone.returncode != 0
-    assert "the runtime 'ghost' has gone" in gone.stderr
+    assert (gone.returncode, gone.stderr) == (3, "")
+    assert "the runtime 'ghost' has gone" in json.loads(gone.stdout)["error"]["message"]
     assert "there is no /no/python" in aexl("doctor").stdout

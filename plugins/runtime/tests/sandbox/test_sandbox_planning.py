@@ -7,6 +7,7 @@ import pytest
 from aexl.errors import Unavailable
 from aexl_runtime.sandbox import means, planning
 from aexl_runtime.sandbox.claims import check, standings
+from aexl_runtime.sandbox.confining import confine
 from aexl_runtime.sandbox.ports import Control, Demand, Folders, Layer, Policy, Probed, Report
 
 ALL = Probed(
@@ -178,3 +179,10 @@ def test_the_groups_of_either_version_get_their_files(version):
     )
     memory = {"memory.max": "7", "memory.swap.max": "0"} if version == "2" else {"memory.limit_in_bytes": "7"}
     assert order.groups == {"/m": memory, "/p": {"pids.max": "4"}}  # the first process of the namespace is ours
+
+
+def test_runs_are_kept_apart_only_where_none_can_change_what_the_next_is_forked_from():
+    policy = Policy(demands=dict.fromkeys(Control, Demand.PREFER))
+    assert confine(policy, probed=USER).separates
+    assert not confine(policy, probed=without(USER, Layer.SECCOMP)).separates
+    assert not confine(policy, probed=without(USER, Layer.PID_NAMESPACE, Layer.LANDLOCK)).separates
