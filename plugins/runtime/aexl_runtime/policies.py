@@ -11,18 +11,12 @@ def policy_of(config: SandboxConfig) -> Policy:
     """Return what handlers may do.
 
     Raises:
-        ConfigError: If a demand names no control, or a limit is no limit.
+        ConfigError: If a demand names no control.
     """
     problems = [
         Problem(key=f"sandbox.demands.{name}", message=f"is no control; there are {', '.join(Control)}")
         for name in config.demands
         if name not in set(Control)
-    ]
-    limits = ("memory", "pids", "cpu", "disk", "file", "open_files")
-    problems += [
-        Problem(key=f"sandbox.{name}", message="must be a number above 0")
-        for name in limits
-        if not 0 < getattr(config, name) < float("inf")
     ]
     if problems:
         raise ConfigError(problems)

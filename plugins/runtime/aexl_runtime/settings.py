@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 MIB = 1024 * 1024
+
+AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
 
 DemandWord = Literal["require", "prefer", "off"]
 
@@ -44,19 +46,12 @@ class WorkersConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """
 
     mode: Literal["fork", "reuse", "cold"] = "fork"
-    workers: int = 4
-    queue: int = 64
-    uses: int = 500
-    idle_seconds: float = 300.0
-    snapshots: int = 64
+    workers: AtLeastOne = 4
+    queue: Annotated[int, msgspec.Meta(ge=0)] = 64
+    uses: AtLeastOne = 500
+    idle_seconds: Annotated[float, msgspec.Meta(ge=0)] = 300.0
+    snapshots: AtLeastOne = 64
     agent: str = ""
-
-    def __post_init__(self) -> None:
-        for least, names in {1: ("workers", "uses", "snapshots"), 0: ("queue", "idle_seconds")}.items():
-            for name in names:
-                value = getattr(self, name)
-                if not value >= least:  # what is no number is neither
-                    raise ValueError(f"{name} must be {least} or more, not {value}")
 
 
 class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,12 +69,12 @@ class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         demands: By control: ``require`` (nothing runs without), ``prefer``, ``off``.
     """
 
-    memory: int = 512 * MIB
-    pids: int = 64
-    cpu: float = 30.0
-    disk: int = 128 * MIB
-    file: int = 64 * MIB
-    open_files: int = 256
+    memory: AtLeastOne = 512 * MIB
+    pids: AtLeastOne = 64
+    cpu: Annotated[float, msgspec.Meta(gt=0)] = 30.0
+    disk: AtLeastOne = 128 * MIB
+    file: AtLeastOne = 64 * MIB
+    open_files: AtLeastOne = 256
     view: Literal["auto", "namespaces", "bubblewrap", "none"] = "auto"
     secrets: tuple[str, ...] = ()
     demands: dict[str, DemandWord] = {}
@@ -119,11 +114,11 @@ class ToolTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         handler: The tool's name there, if it is another one.
         manifest: Instead of a snapshot: the path of a tool's manifest.
         price: USD for one use.
-        timeout: Seconds.
+        timeout: Seconds; at most a day.
     """
 
     snapshot: str = ""
     handler: str = ""
     manifest: str = ""
     price: str = "0"
-    timeout: float = 30.0
+    timeout: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 30.0

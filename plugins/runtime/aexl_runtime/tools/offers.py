@@ -62,8 +62,6 @@ def _read(name: str, table: ToolTable) -> Tool:
         raise Invalid("a tool's name has 1 to 128 characters")
     if bool(table.snapshot) == bool(table.manifest):
         raise Invalid("needs either 'snapshot' or 'manifest'")
-    if table.timeout <= 0:
-        raise Invalid(f"timeout must be above 0, not {table.timeout}")
     price = parse_usd(table.price, "price")
     if table.snapshot:
         handler = table.handler or name
