@@ -30,10 +30,11 @@ async def record(host: Host, event: Event, subject: str, data: Mapping[str, str 
 
 
 async def record_push(host: Host, where: str, pushed: Pushed) -> Receipt | None:
-    """Record that a head of a store moved; nothing, if it was there already."""
-    if pushed.before == pushed.after:
+    """Record that a head of a store moved, or that it has a new tag; nothing, if it was there already."""
+    if not pushed.moved:
         return None
-    data = {"head": pushed.head, "from": pushed.before or "", "to": pushed.after, "bytes": pushed.sent}
+    kind, _, name = pushed.name.partition("/")
+    data = {kind.removesuffix("s"): name, "from": pushed.before or "", "to": pushed.after, "bytes": pushed.sent}
     return await record(host, "push", where, data)
 
 

@@ -9,6 +9,9 @@ from aexl.errors import Invalid
 FORMAT_NAME: Final = "format"
 CURRENT_FORMAT: Final = b"aexl-snapshots 1\n"
 
+OWN_NAMES: Final = frozenset({FORMAT_NAME, "packs", "heads", "tags", "pins", "gc", "probes", "tmp", "swap.lock"})
+"""All that stands at the top of a store."""
+
 
 def check_format(found: bytes, where: str) -> None:
     """Refuse a store that this version cannot read.

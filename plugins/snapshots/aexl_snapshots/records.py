@@ -90,16 +90,21 @@ def next_record(
     return Record(snapshot=snapshot, packs=tuple(sorted(set(packs))), push=push, time=time, past=past)
 
 
+def is_ref_name(name: str) -> bool:
+    """Say whether this can name a head, tag, pin or remote."""
+    return _NAME.fullmatch(name) is not None and re.fullmatch(r"[0-9a-f]{8,64}", name) is None
+
+
 def check_ref_name(name: str) -> str:
-    """Return a head's, tag's or pin's name.
+    """Return a head's, tag's, pin's or remote's name.
 
     Raises:
         Invalid: If it cannot be one.
     """
-    if _NAME.fullmatch(name) is None or re.fullmatch(r"[0-9a-f]{8,64}", name):
+    if not is_ref_name(name):
         raise Invalid(
-            f"{name!r} cannot name a head or tag: use up to 100 letters, digits, '.', '_' and '-', "
-            "beginning with a letter or digit, and not something that looks like an id"
+            f"{name!r} cannot name a head, tag or remote: use up to 100 letters, digits, '.', '_' and '-', "
+            "not '.' or '-' first, and not something that looks like an id"
         )
     return name
 

@@ -32,10 +32,13 @@ from aexl_snapshots.layout import CURRENT_FORMAT, FORMAT_NAME, check_format
 from aexl_snapshots.local_objects import LocalObjects
 from aexl_snapshots.objects.ids import is_id
 from aexl_snapshots.objects.snapshot import Snapshot
-from aexl_snapshots.records import DEFAULT_HEAD, KINDS, Record, check_ref_name, next_record, ref_name
+from aexl_snapshots.records import DEFAULT_HEAD, KINDS, Record, check_ref_name, is_ref_name, next_record, ref_name
 
 PLACE: Final = Path(".aexl") / "snapshots"
 """Where a project keeps its repository."""
+
+HEAD: Final = "HEAD"
+"""What the default head is called besides."""
 
 _TIDY_EVERY: Final = 16
 _ATTEMPTS: Final = 100
@@ -161,8 +164,10 @@ class Repository(LocalObjects):
         """Give a snapshot a name for good.
 
         Raises:
-            Conflict: If another snapshot has it.
+            Conflict: If another snapshot has it, or it is the name of a head.
         """
+        if name in (HEAD, DEFAULT_HEAD) or self.head(name) is not None:
+            raise Conflict(f"{name} means a head, and cannot be a tag, too; choose another name")
         try:
             self._set(ref_name("tags", name), snapshot, lambda now: now in (None, snapshot))
         except HeadMoved as error:
@@ -302,13 +307,13 @@ class Repository(LocalObjects):
         return found
 
     def _resolve(self, name: str) -> ObjectId:
-        if name == "HEAD":
+        if name == HEAD:
             name = DEFAULT_HEAD
         for found in (self.heads(), self.tags()):
             if name in found:
                 return found[name]
         remote, slash, head = name.partition("/")
-        if slash and head in (tracked := self.tracked(remote)):
+        if slash and is_ref_name(remote) and head in (tracked := self.tracked(remote)):
             return tracked[head]
         if is_id(name):
             self.read_snapshot(ObjectId(name))

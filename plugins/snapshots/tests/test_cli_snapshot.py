@@ -152,6 +152,9 @@ def test_restore_never_overwrites_unsaved_work_unless_told(project):
     assert (project.folder / "README.md").read_text() == "read me\n"
     project.run("restore", "nothing", code=4)
     project.run("restore", code=2)
+    project.write(README_dot_md="work\n")
+    assert "empty" in project.run("restore", "", "--force", code=2).stderr
+    assert project.read() == before
 
 
 def test_a_head_that_moved_is_told_and_pull_merges(project, other):
@@ -189,7 +192,15 @@ def test_conflicts_are_listed_and_nothing_changes_until_asked(project, other):
     project.run("pull", "--mark", code=1)
     marked = (project.folder / "README.md").read_text()
     assert marked == "<<<<<<< ours\nours\n=======\ntheirs\n>>>>>>> theirs\n"
-    assert "Merging" in project.run("status").stdout
+    shown = project.run("status").stdout
+    assert "Merging" in shown
+    assert "README.md: both sides changed it" in shown
+    assert "M README.md" not in shown
+    assert "README.md" in project.run("commit", "-m", "too early", code=5).stderr
+    assert "Gave the merge up: 1 file restored" in project.run("pull", "--abort").stdout
+    assert project.read() == before
+    project.run("pull", "--mark", code=1)
+    assert [each["path"] for each in project.json("status")["conflicts"]] == ["README.md"]
     project.write(README_dot_md="settled\n")
     project.run("commit", "-a", "-m", "merged")
     assert len(project.json("log", "-n", "1")[0]["parents"]) == 2
@@ -339,6 +350,7 @@ def test_tags_show_diff_and_ls(project):
     assert "data.bin" not in project.run("diff", "v1", "main", "src").stdout
     assert project.run("cat", "v1", "src/app.py").stdout == "print('one')\n"
     assert project.run("ls", "v1", "src").stdout == "src/app.py\n"
+    assert "which tag" in project.run("tag", "--delete", code=2).stderr
     project.run("tag", "--delete", "v1")
     project.run("diff", "v1", code=4)
 

@@ -33,6 +33,13 @@ def test_keys_of_well_known_forms_are_seen_with_their_line(key):
     assert reason.startswith("line 3 looks like ")
 
 
+def test_a_credential_that_was_accepted_is_not_one_again_but_another_is():
+    known = f"# one\n{KEYS[6]}\n".encode()
+    assert suspect_content(b"# changed\n" + known, known) is None
+    assert suspect_content(known + KEYS[7].encode(), known) == "line 3 looks like a GitHub token"
+    assert suspect_content(known + KEYS[6].replace("A1b2", "B1b2").encode(), known) is not None
+
+
 @pytest.mark.parametrize(
     "text",
     [

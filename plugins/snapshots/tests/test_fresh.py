@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
+import subprocess
+import sys
 import time
 
 import pytest
@@ -77,3 +80,47 @@ def test_the_folder_has_its_name_only_when_all_is_there(tmp_path):
         assert not (tmp_path / "below" / "new").exists()
     assert (tmp_path / "below" / "new" / "a").read_bytes() == b"1"
     assert [path.name for path in (tmp_path / "below").iterdir()] == ["new"]
+
+
+def give_up(target):
+    with unfinished_folder(target):
+        raise KeyError
+
+
+def test_what_a_killed_process_left_goes_with_the_next_one_and_what_another_makes_stays(tmp_path):
+    left = tmp_path / f".new.{'0' * 12}.new"
+    others = [tmp_path / f".new.{'0' * 11}.new", tmp_path / f".other.{'0' * 12}.new", tmp_path / f".n.{'0' * 12}.newer"]
+    for folder in (left, *others):
+        folder.mkdir()
+        write(folder, {"a": b"1"})
+    with unfinished_folder(tmp_path / "new") as first:
+        with pytest.raises(KeyError):
+            give_up(tmp_path / "new")
+        write(first, {"a": b"1"})
+    assert not left.exists()
+    assert all((folder / "a").exists() for folder in others)
+    assert (tmp_path / "new" / "a").exists()
+
+
+ENDED = """
+import sys
+from pathlib import Path
+from aexl_snapshots.cli.ending import tidied_when_ended
+from aexl_snapshots.worktree.fresh import unfinished_folder
+
+with tidied_when_ended(), unfinished_folder(Path(sys.argv[1])) as folder:
+    (folder / "a").write_text("")
+    print(flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("trap", ["", "trap '' INT;"], ids=["in front", "in the background"])
+def test_a_process_that_is_told_to_end_tidies_up_and_ends(tmp_path, trap):
+    command = ["sh", "-c", f'{trap} exec "$@"', "sh", sys.executable, "-c", ENDED, tmp_path / "new"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        assert len(list(tmp_path.iterdir())) == 1
+        process.terminate()
+        assert process.wait(10) == -signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []

@@ -92,6 +92,9 @@ def test_tags_stay(repository):
     second = commit(repository, {"a": b"2"})
     repository.tag("v1", first)
     repository.tag("v1", first)
+    for head in ("main", "HEAD"):
+        with pytest.raises(Conflict, match=f"{head} means a head"):
+            repository.tag(head, first)
     with pytest.raises(Conflict, match="v1"):
         repository.tag("v1", second)
     assert repository.tags() == {"v1": first}

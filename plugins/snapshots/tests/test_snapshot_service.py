@@ -188,3 +188,26 @@ async def test_a_folder_that_went_back_to_what_gc_has_removed_is_stored_again(se
     assert three not in (one, two)
     await SnapshotService(tmp_path / "home").materialize(three, str(tmp_path / "new"), False)
     assert (tmp_path / "new" / "7.txt").read_text() == "7"
+
+
+async def test_the_home_is_no_part_of_a_folder_that_it_lies_in(folder):
+    (folder / "deep").mkdir()
+    (folder / "link").symlink_to(folder / "deep")
+    service = SnapshotService(folder / "link" / "home")
+    before = await service.capture(str(folder), "before")
+    book = folder / "deep" / "home" / "ledger.db"
+    book.write_text("booked")
+    (folder / "7.txt").write_text("8")
+    after = await service.capture(str(folder), "after")
+    assert [change.path for change in await service.diff(before, after)] == ["7.txt"]
+    assert [change.path for change in await service.changed_since(before, str(folder))] == ["7.txt"]
+    await service.materialize(before, str(folder), True)
+    assert ((folder / "7.txt").read_text(), book.read_text()) == ("7", "booked")
+
+
+async def test_the_home_itself_has_nothing_to_capture(service, folder):
+    await service.capture(str(folder), "elsewhere")
+    (folder.parent / "home" / "ledger.db").write_text("booked")
+    home = str(folder.parent / "home")
+    found = await service.capture(home, "the home")
+    assert (await service.read(found, "ledger.db", 100), await service.changed_since(found, home)) == (None, [])

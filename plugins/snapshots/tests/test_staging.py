@@ -9,15 +9,17 @@ import threading
 import pytest
 
 from aexl.errors import Conflict, HeadMoved, Invalid, NotFound, Unavailable
+from aexl_snapshots.cli.revisions import choose
 from aexl_snapshots.disk.files import RealFiles
 from aexl_snapshots.objects.ids import object_id
 from aexl_snapshots.objects.manifest import Entry
 from aexl_snapshots.progress import unwatched
 from aexl_snapshots.repository import Repository
 from aexl_snapshots.worktree import staging, steady
-from aexl_snapshots.worktree.applying import adopt, join, restore
+from aexl_snapshots.worktree.applying import restore
 from aexl_snapshots.worktree.committing import Author, commit
 from aexl_snapshots.worktree.index import Index, read_index
+from aexl_snapshots.worktree.joining import adopt, join
 from aexl_snapshots.worktree.staging import Adding, stage_files, unstage_files
 from aexl_snapshots.worktree.steady import Signature
 from aexl_snapshots.worktree.tree import WorkTree
@@ -167,6 +169,18 @@ def test_files_that_look_like_credentials_are_asked_about_and_not_stored_before(
     assert "key" in open_tree(root).index.entries
 
 
+def test_a_credential_that_was_added_is_not_asked_about_with_every_later_edit(root):
+    (root / "key").write_text("AKIA" + "IOSFODNN7EXAMPLE\n")
+    stage_files(open_tree(root), [""], Adding(force=True))
+    (root / "key").write_text("# edited\nAKIA" + "IOSFODNN7EXAMPLE\n")
+    stage_files(open_tree(root), [""], Adding(known_only=True))
+    (root / "key").write_text("# edited\nAKIA" + "IOSFODNN7ANOTHER\n")
+    with pytest.raises(
+        Invalid, match=r"line 2 looks like an AWS access key(.|\n)*'aexl snapshot add --force PATH' first"
+    ):
+        stage_files(open_tree(root), [""], Adding(known_only=True))
+
+
 def test_a_removed_file_is_staged_and_unstaged(root, author):
     stage_files(open_tree(root), [""], Adding())
     commit(open_tree(root), "one", author)
@@ -275,8 +289,79 @@ def test_a_path_out_of_the_tree_is_refused(root, text):
         open_tree(root).locate(text, root)
 
 
+def test_an_empty_path_is_refused_and_not_taken_for_everything(root):
+    with pytest.raises(Invalid, match="empty"):
+        open_tree(root).locate("", root)
+    with pytest.raises(Invalid, match="empty"):
+        choose(open_tree(root), [""], None)
+
+
 def test_a_path_is_relative_to_where_it_was_given(root):
     (root / "sub").mkdir()
     assert open_tree(root).locate("x", root / "sub") == "sub/x"
     assert open_tree(root).locate("..", root / "sub") == ""
     assert open_tree(root).locate(str(root / "a"), root / "sub") == "a"
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize(
+    "name", [".git/config", ".git", ".aexl", "sub/.aexl/x", ".GIT/a", "git~1/x", "new\nline", "bad\udcff", "x" * 300]
+)
+def test_a_place_that_cannot_be_kept_is_refused_by_its_rule_and_not_as_ignored(root, force, name):
+    if len(name) < 256 and name != ".aexl":
+        path = root / (f"{name}/x" if name == ".git" else name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    with pytest.raises(Invalid, match="cannot be kept") as refusal:
+        stage_files(open_tree(root), [name, "a"], Adding(force=force))
+    assert "--force" not in str(refusal.value)
+    assert not open_tree(root).index.entries
+    added = stage_files(open_tree(root), [name, "a"], Adding(force=force, skip=True))
+    assert [unkept.path for unkept in added.left_out] == [name]
+    assert list(open_tree(root).index.entries) == ["a"]
+
+
+@pytest.fixture
+def ignored(root):
+    """A folder that is ignored, in which something cannot be kept."""
+    folder = root / "__pycache__"
+    (folder / "below" / ".git").mkdir(parents=True)
+    for name in ("one", "below/two", "below/.git/HEAD"):
+        (folder / name).write_text(name)
+    return folder
+
+
+def test_what_is_forced_in_is_held_to_the_same_rules(root, ignored):
+    (ignored / "link").symlink_to("one")
+    os.mkfifo(ignored / "below" / "pipe")
+    (ignored / "ONE").write_text("one")
+    with pytest.raises(Invalid) as refusal:
+        stage_files(open_tree(root), ["__pycache__"], Adding(force=True))
+    for each in ("__pycache__/link: is a sym", "__pycache__/below/pipe: is a named pipe", "__pycache__/ONE in case"):
+        assert each in str(refusal.value)
+    added = stage_files(open_tree(root), ["__pycache__"], Adding(force=True, skip=True))
+    assert len(added.left_out) == 3
+    assert sorted(open_tree(root).index.entries) == ["__pycache__/ONE", "__pycache__/below/two"]
+
+
+def test_the_rest_of_an_ignored_folder_is_forced_in_beside_what_is_tracked(root, ignored):
+    stage_files(open_tree(root), ["__pycache__/one"], Adding(force=True))
+    (ignored / "three").write_text("3")
+    stage_files(open_tree(root), ["__pycache__"], Adding())
+    assert sorted(open_tree(root).index.entries) == ["__pycache__/one"]
+    stage_files(open_tree(root), ["__pycache__"], Adding(force=True))
+    assert sorted(open_tree(root).index.entries) == ["__pycache__/below/two", "__pycache__/one", "__pycache__/three"]
+
+
+def test_a_name_that_differs_in_case_from_a_tracked_one_is_not_forced_in(root, ignored):
+    (ignored / "ONE").write_text("one")
+    stage_files(open_tree(root), ["__pycache__/one"], Adding(force=True))
+    with pytest.raises(Invalid, match="__pycache__/ONE differ in case"):
+        stage_files(open_tree(root), ["__pycache__/ONE"], Adding(force=True))
+    assert sorted(open_tree(root).index.entries) == ["__pycache__/one"]
+
+
+def test_an_ignored_link_is_named_when_it_is_forced(root, ignored):
+    (ignored / "link").symlink_to("one")
+    with pytest.raises(Invalid, match="__pycache__/link: is a symbolic link"):
+        stage_files(open_tree(root), ["__pycache__/link"], Adding(force=True))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import obstore
 import pytest
 import trio
 from google_bucket import GoogleBucket
+from obstore.store import MemoryStore
 
 from aexl.api import Upstream
 from aexl.core.http.transport import make_transport
@@ -13,7 +15,7 @@ from aexl.testing.blobs import BlobStoreConformance, FakeStore
 from aexl.testing.plane import PlaneRoutes, loopback
 from aexl.testing.s3 import StrictS3
 from aexl_snapshots.disk.directory import Directory
-from aexl_snapshots.stores.buckets import make_bucket
+from aexl_snapshots.stores.buckets import BucketStore, make_bucket
 from aexl_snapshots.stores.folder import FolderStore, folder_of, open_folder
 from aexl_snapshots.stores.opening import normal_url, open_store, own_openers
 from aexl_snapshots.stores.plane import PlaneStore, check_plane_url
@@ -149,6 +151,28 @@ async def test_a_plane_that_refuses_the_token_is_said():
         with pytest.raises(Unavailable, match="refuses the token"):
             await PlaneStore(transport, f"{url}/store", "wrong").get("heads/main")
         await transport.aclose()
+
+
+async def test_a_server_that_keeps_no_store_at_a_path_is_told_with_where_one_is(fake_host):
+    fake_host.upstream = transport = make_transport(Upstream(private=True))
+    async with loopback(PlaneRoutes(FakeStore())) as url:
+        with pytest.raises(
+            NotFound, match=f"no store at {url}/elsewhere; a project's is at .*/store/WORKSPACE/PROJECT"
+        ):
+            await own_openers(fake_host)["http"](f"{url}/elsewhere")
+        await transport.aclose()
+
+
+@pytest.mark.parametrize(
+    ("url", "name"), [("s3://b/x", "AWS_ACCESS_KEY_ID"), ("gs://b/x", "GOOGLE_APPLICATION_CREDENTIALS")]
+)
+async def test_who_has_no_credentials_for_a_bucket_is_told_which_are_looked_for(url, name, monkeypatch):
+    def ask(*_arguments, **_options):
+        raise OSError("Error performing PUT http://169.254.169.254/latest/api/token in 1ms")
+
+    monkeypatch.setattr(obstore, "list", ask)
+    with pytest.raises(Unavailable, match=f"no credentials were found; set {name}"):
+        await BucketStore(MemoryStore(), url).list("")
 
 
 async def test_a_busy_plane_is_asked_again():

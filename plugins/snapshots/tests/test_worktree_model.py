@@ -15,8 +15,9 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multip
 from aexl.errors import Conflict
 from aexl_snapshots.progress import unwatched
 from aexl_snapshots.repository import Repository
-from aexl_snapshots.worktree.applying import join, restore
+from aexl_snapshots.worktree.applying import restore
 from aexl_snapshots.worktree.committing import Author, commit
+from aexl_snapshots.worktree.joining import join
 from aexl_snapshots.worktree.staging import Adding, stage_files, unstage_files
 from aexl_snapshots.worktree.tree import WorkTree, within
 

@@ -8,13 +8,13 @@ from typing import Final
 import typer
 
 from aexl.api import ObjectId, Session
-from aexl.errors import Conflict
+from aexl_snapshots.cli.ending import tidied_when_ended
 from aexl_snapshots.cli.progress import Bar
 from aexl_snapshots.cli.reach import DEFAULT_REMOTE
 from aexl_snapshots.cli.root import app
 from aexl_snapshots.cli.surroundings import JSON, say
 from aexl_snapshots.cli.views import count_files, short
-from aexl_snapshots.disk.directory import disk_errors
+from aexl_snapshots.disk.directory import disk_errors, refuse_full
 from aexl_snapshots.progress import Meter
 from aexl_snapshots.records import DEFAULT_HEAD
 from aexl_snapshots.repository import Repository
@@ -39,9 +39,8 @@ def clone(
     session: Session = ctx.obj
     target = Path(folder).absolute()
     address = normal_url(url, Path.cwd())
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise Conflict(f"{folder} exists and is not empty; name a folder that is new")
-    with disk_errors(target), unfinished_folder(target) as folder_now, Bar() as bar:
+    refuse_full(target)
+    with tidied_when_ended(), disk_errors(target), unfinished_folder(target) as folder_now, Bar() as bar:
         head, files = _clone_into(session, folder_now, address, bar.meter)
     if as_json:
         return session.json({"url": address, "folder": str(target), "head": head, "files": files})

@@ -11,6 +11,7 @@ from aexl.errors import NotFound
 from aexl_snapshots.cli.colours import Colour, paint
 from aexl_snapshots.cli.surroundings import say
 from aexl_snapshots.objects.manifest import Entry
+from aexl_snapshots.objects.names import printable
 from aexl_snapshots.progress import Meter
 from aexl_snapshots.worktree.folders import Folders
 from aexl_snapshots.worktree.patch import LARGEST_TEXT, LineKind, ReadText, Sides, file_patch
@@ -35,7 +36,7 @@ def sides_within(sides: Sides, places: list[str]) -> Sides:
     """
     for place in places:
         if place and not select({**sides.old, **sides.new}, [place]):
-            raise NotFound(f"{place} names no file that is compared here")
+            raise NotFound(f"{printable(place)} names no file that is compared here")
     return sides._replace(old=select(sides.old, places), new=select(sides.new, places))
 
 

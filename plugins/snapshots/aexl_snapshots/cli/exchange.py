@@ -7,17 +7,17 @@ from pathlib import Path
 import typer
 
 from aexl.api import ObjectId, Session
-from aexl.errors import NotFound
+from aexl.errors import Conflict, NotFound
 from aexl_snapshots.cli.progress import Bar
 from aexl_snapshots.cli.revisions import resolve_or_head
 from aexl_snapshots.cli.root import app
 from aexl_snapshots.cli.surroundings import JSON, REVISION_HELP, author_of, open_repository, open_tree, say, say_aside
-from aexl_snapshots.cli.views import changes_json, short
+from aexl_snapshots.cli.views import changes_json, conflicts_json, say_conflicts, short
 from aexl_snapshots.exchange.git_export import export_git
 from aexl_snapshots.exchange.git_import import import_git
 from aexl_snapshots.records import DEFAULT_HEAD
 from aexl_snapshots.sizes import show_size
-from aexl_snapshots.worktree.applying import Joined, adopt, join
+from aexl_snapshots.worktree.joining import Joined, adopt, join
 from aexl_snapshots.worktree.tree import WorkTree
 
 
@@ -93,9 +93,9 @@ def import_(
 def _from_git(session: Session, tree: WorkTree, path: Path, bar: Bar) -> tuple[ObjectId, int]:
     imported = import_git(tree.repository, path, author_of(session), bar.meter)
     for name, made in imported.tags.items():
-        if tree.repository.tags().get(name, made) == made:
+        try:
             tree.repository.tag(name, made)
-        else:
+        except Conflict:
             say_aside(f"the tag {name} means another snapshot here; it stays as it is")
     for left in imported.left_out:
         say_aside(f"left out {left}: a snapshot holds files only")
@@ -116,7 +116,6 @@ def _from_file(session: Session, tree: WorkTree, path: Path, bar: Bar) -> tuple[
 
 def _say_import(session: Session, source: str, theirs: ObjectId, count: int, joined: Joined, *, as_json: bool) -> None:
     if as_json:
-        conflicts = [{"path": each.path, "reason": each.reason} for each in joined.conflicts]
         return session.json(
             {
                 "snapshot": theirs,
@@ -124,10 +123,8 @@ def _say_import(session: Session, source: str, theirs: ObjectId, count: int, joi
                 "how": joined.how,
                 "head": joined.head,
                 "changes": changes_json(joined.changes),
-                "conflicts": conflicts,
+                "conflicts": conflicts_json(joined.reasons),
             }
         )
     say(f"Imported {count} snapshots from {source}; the last one is {short(theirs)} ({joined.how}).")
-    for conflict in joined.conflicts:
-        say(f"  {conflict.path}: {conflict.reason}")
-    return None
+    return say_conflicts(joined.reasons) if joined.conflicts else None

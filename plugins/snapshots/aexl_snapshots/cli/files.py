@@ -13,7 +13,15 @@ from aexl_snapshots.cli.colours import paint
 from aexl_snapshots.cli.progress import Bar
 from aexl_snapshots.cli.root import app
 from aexl_snapshots.cli.surroundings import JSON, PATHS, author_of, locate, open_tree, say, say_aside
-from aexl_snapshots.cli.views import change_line, changes_json, short, snapshot_json, summary
+from aexl_snapshots.cli.views import (
+    change_line,
+    changes_json,
+    conflict_lines,
+    conflicts_json,
+    short,
+    snapshot_json,
+    summary,
+)
 from aexl_snapshots.exchange.origin import read_origin
 from aexl_snapshots.history import count_between
 from aexl_snapshots.records import DEFAULT_HEAD
@@ -40,11 +48,12 @@ def status(ctx: typer.Context, as_json: bool = JSON) -> None:
                 "root": str(tree.root),
                 "head": tree.head,
                 "merging": list(tree.index.merging),
-                "clean": found.is_clean,
+                "conflicts": conflicts_json(tree.index.conflicts),
+                "clean": found.is_clean and not tree.index.merging,
                 "staged": changes_json(found.staged),
                 "unstaged": changes_json(found.unstaged),
                 "untracked": list(found.untracked),
-                "unkept": [{"path": unkept.path, "reason": unkept.reason} for unkept in found.unkept],
+                "unkept": [{"path": unkept.shown, "reason": unkept.reason} for unkept in found.unkept],
                 "remotes": {name: {"ahead": ahead, "behind": behind} for name, (ahead, behind) in remotes.items()},
             }
         )
@@ -53,7 +62,9 @@ def status(ctx: typer.Context, as_json: bool = JSON) -> None:
     for name, (ahead, behind) in remotes.items():
         say(_remote_line(name, ahead, behind))
     if tree.index.merging:
-        say(f"Merging {short(tree.index.merging[0])}: settle the conflicts, then 'aexl snapshot commit -a -m MESSAGE'.")
+        todo = "edit what both sides changed, 'aexl snapshot add' it, then" if tree.index.conflicts else "finish with"
+        say(f"Merging {short(tree.index.merging[0])}: {todo} 'aexl snapshot commit -m MESSAGE'.")
+        say("'aexl snapshot pull --abort' gives the merge up.")
     return _say_status(tree, found)
 
 
@@ -75,12 +86,15 @@ def _remote_line(name: str, ahead: int, behind: int) -> str:
 
 
 def _say_status(tree: WorkTree, found: TreeStatus) -> None:
+    index = tree.index
+    _section("Both sides changed (edit, then aexl snapshot add PATH):", list(conflict_lines(index.conflicts)))
     _section("Staged (aexl snapshot unstage PATH takes back):", [change_line(change) for change in found.staged])
-    _section("Changed, not staged (aexl snapshot add PATH):", [change_line(change) for change in found.unstaged])
-    folded = fold_untracked(found.untracked, tree.index.entries)
+    unstaged = [change_line(change) for change in found.unstaged if change.path not in index.conflicts]
+    _section("Changed, not staged (aexl snapshot add PATH):", unstaged)
+    folded = fold_untracked([path for path in found.untracked if path not in index.conflicts], index.entries)
     _section("Untracked (aexl snapshot add PATH):", [f"  {paint(path, 'red')}" for path in folded])
     _section("Cannot be kept:", [f"  {paint(str(unkept), 'red')}" for unkept in found.unkept])
-    if found.is_clean:
+    if found.is_clean and not index.merging:
         say("Nothing to commit, the files are those of the last snapshot." if tree.head else "Nothing here yet.")
 
 
@@ -104,7 +118,7 @@ def add(
         how = Adding(force=force, skip=skip, allow=lambda suspects: _ask_for(bar, suspects))
         added = stage_files(tree, locate(tree, paths), how, bar.meter)
     if as_json:
-        left = [{"path": unkept.path, "reason": unkept.reason} for unkept in added.left_out]
+        left = [{"path": unkept.shown, "reason": unkept.reason} for unkept in added.left_out]
         return session.json({"staged": changes_json(added.changes), "left_out": left})
     for unkept in added.left_out:
         say_aside(f"left out {unkept}")

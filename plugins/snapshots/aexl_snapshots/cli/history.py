@@ -200,6 +200,8 @@ def tag(
     session: Session = ctx.obj
     repository = open_repository()
     if name is None:
+        if delete:
+            raise Invalid("say which tag to take away, as in 'aexl snapshot tag --delete v1'")
         tags = repository.tags()
         if as_json:
             return session.json(tags)

@@ -36,6 +36,7 @@ def push(
     with Bar() as bar:
         pushed = transfers.send(session, repository, name, url, snapshot, tags=tags, force=force, meter=bar.meter)
     sent = sum(each.sent for each in pushed)
+    new_tags = sum(each.moved for each in pushed[1:])
     if as_json:
         return session.json(
             {
@@ -44,9 +45,11 @@ def push(
                 "before": pushed[0].before,
                 "after": snapshot,
                 "bytes": sent,
-                "tags": len(pushed) - 1,
+                "tags": new_tags,
             }
         )
-    if pushed[0].before == snapshot:
+    if new_tags:
+        say(f"Pushed {new_tags} {'tag' if new_tags == 1 else 'tags'} to {name}.")
+    if not pushed[0].moved:
         return say(f"{name} is up to date at {short(snapshot)}.")
     return say(f"Pushed {short(snapshot)} to {name} ({show_size(sent)}).")

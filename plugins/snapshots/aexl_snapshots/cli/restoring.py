@@ -48,6 +48,10 @@ def restore(
         files=len(done.written) + len(done.removed),
     )
     if as_json:
-        return session.json({"from": found, "written": done.written, "removed": done.removed})
+        return session.json(
+            {"from": found, "written": done.written, "removed": done.removed, "ended_merge": done.ended_merge}
+        )
+    if done.ended_merge:
+        say("The merge that waited was given up.")
     at = f" from {short(found)}" if found else ""
     return say(f"Restored{at}: {count_files(len(done.written))} written, {len(done.removed)} removed.")

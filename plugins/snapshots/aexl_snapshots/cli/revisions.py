@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from aexl.api import ObjectId
 from aexl.errors import AexlError, Invalid, NotFound
 from aexl_snapshots.records import DEFAULT_HEAD
 from aexl_snapshots.repository import Repository
-from aexl_snapshots.worktree.tree import WorkTree, within
+from aexl_snapshots.worktree.tree import WorkTree, refuse_empty, within
 
 
 def names_of(repository: Repository) -> dict[ObjectId, list[str]]:
@@ -41,6 +42,7 @@ def choose(tree: WorkTree, what: Sequence[str], source: str | None) -> tuple[Obj
     if source is not None:
         return tree.repository.resolve(source), what
     first = what[0]
+    refuse_empty(first)
     is_path = _is_path(tree, first)
     try:
         found = tree.repository.resolve(first)
@@ -58,4 +60,4 @@ def _is_path(tree: WorkTree, text: str) -> bool:
         place = tree.locate(text, Path.cwd())
     except AexlError:
         return False
-    return Path(text).exists() or any(within(path, [place]) for path in tree.index.entries)
+    return os.path.lexists(text) or any(within(path, [place]) for path in tree.index.entries)

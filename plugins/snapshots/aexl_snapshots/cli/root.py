@@ -78,7 +78,9 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Snapshots of a project: immutable, content-addressed, and safe to kill at any moment.",
 )
-remote_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Where snapshots are pushed to and pulled from.")
+remote_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Where snapshots are pushed to and pulled from."
+)
 
 
 _SELDOM: Final = 200_000

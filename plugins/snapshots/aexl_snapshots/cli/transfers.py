@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aexl.api import BlobStore, ObjectId, Session
+from aexl.api import BlobStore, Host, ObjectId, Session
 from aexl_snapshots.cli.reach import reach, run_alone
 from aexl_snapshots.cli.surroundings import record
 from aexl_snapshots.options import TABLE, SnapshotOptions
@@ -29,9 +29,11 @@ def _options(session: Session) -> SnapshotOptions:
 
 def probe_store(session: Session, url: str) -> None:
     """Open a store once, which refuses one that cannot swap a head safely."""
+    from aexl_snapshots.stores.folder import FolderStore, probe_folder
 
     async def work(store: BlobStore) -> None:
-        """Opening it has probed it."""
+        if isinstance(store, FolderStore):  # others have been probed when they were opened
+            await probe_folder(store)
 
     reach(session, url, work)
 
@@ -47,21 +49,40 @@ def send(
     force: bool,
     meter: Meter,
 ) -> list[Pushed]:
-    """Push a snapshot, then all tags if wanted; remember where the remote is, and tell the ledger."""
+    """Push a snapshot, then all tags if wanted; remember where the remote is, and tell the ledger.
+
+    Returns:
+        What was done: the head's, then each tag's.
+
+    Raises:
+        Conflict: If the remote has another tag of that name; what was sent before stays sent, and recorded.
+    """
     from aexl_snapshots.events import record_push
+    from aexl_snapshots.stores.folder import refuse_project
     from aexl_snapshots.sync.push import push, push_tag
 
+    refuse_project(url)
     lease, parallel = repository.tracked(remote).get(DEFAULT_HEAD), _options(session).parallel
+    done: list[Pushed] = []
 
-    async def work(store: BlobStore) -> list[Pushed]:
-        head = await push(repository, store, url, snapshot, lease=lease, force=force, meter=meter, parallel=parallel)
-        names = sorted(repository.tags()) if tags else ()
-        return [head, *[await push_tag(repository, store, url, name, meter=meter, parallel=parallel) for name in names]]
+    async def work(store: BlobStore) -> None:
+        done.append(
+            await push(repository, store, url, snapshot, lease=lease, force=force, meter=meter, parallel=parallel)
+        )
+        for name in sorted(repository.tags()) if tags else ():
+            done.append(await push_tag(repository, store, url, name, meter=meter, parallel=parallel))
 
-    done = reach(session, url, work, here=repository.path)
-    repository.track(remote, DEFAULT_HEAD, snapshot)
-    if done[0].before != done[0].after:
-        record(session, lambda host: record_push(host, url, done[0]))
+    async def tell(host: Host) -> None:
+        for each in done:
+            await record_push(host, url, each)
+
+    try:
+        reach(session, url, work, here=repository.path)
+    finally:
+        if done:
+            repository.track(remote, DEFAULT_HEAD, snapshot)
+        if any(each.moved for each in done):
+            record(session, tell)
     return done
 
 
@@ -86,6 +107,7 @@ def collect_garbage(
     from aexl_snapshots.events import record_gc
     from aexl_snapshots.maintenance.gc import collect
     from aexl_snapshots.maintenance.local import collect_here
+    from aexl_snapshots.stores.folder import refuse_project
 
     seconds = _options(session).grace if grace is None else grace
     repository = tree.repository
@@ -93,6 +115,7 @@ def collect_garbage(
         work = partial(collect_here, repository, grace=seconds, keep=tree.staged, meter=meter)
         done = run_alone(work, repository.path)
     else:
+        refuse_project(url)
         done = reach(session, url, lambda store: collect(store, url, grace=seconds, meter=meter))
     record(session, lambda host: record_gc(host, url or str(repository.root), done))
     return done

@@ -97,7 +97,7 @@ def check(
     if as_json:
         session.json(_report_json(report))
     else:
-        _say_report(report, read_data=read_data)
+        _say_report(report, remote, read_data=read_data)
     if not report.is_sound:
         raise typer.Exit(1)
 
@@ -115,7 +115,7 @@ def _report_json(report: Report) -> dict[str, object]:
     }
 
 
-def _say_report(report: Report, *, read_data: bool) -> None:
+def _say_report(report: Report, remote: str | None, *, read_data: bool) -> None:
     counted = f"{report.snapshots} snapshots, {report.objects} objects, {report.packs} packs"
     if report.is_sound:
         read = f"; {show_size(report.read)} read and compared" if read_data else ""
@@ -123,7 +123,10 @@ def _say_report(report: Report, *, read_data: bool) -> None:
     for finding in report.findings:
         needed = f" (needed by {', '.join(short(each) for each in finding.snapshots[:5])})" if finding.snapshots else ""
         say(f"{paint(finding.name, 'red')}: {finding.problem}{needed}")
-    return say(f"{len(report.findings)} problems in {counted}; 'aexl snapshot repair --from REMOTE' may mend them.")
+    advice = "'aexl snapshot repair --from REMOTE' may mend them"
+    if remote is not None:
+        advice = "'aexl snapshot repair' does not mend remotes; push to a new one from a project that is sound"
+    return say(f"{len(report.findings)} problems in {counted}; {advice}.")
 
 
 @app.command(epilog="Example: aexl snapshot repair --from origin")

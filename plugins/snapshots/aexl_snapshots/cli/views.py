@@ -10,6 +10,7 @@ import msgspec
 
 from aexl.api import FileChange, ObjectId
 from aexl_snapshots.cli.colours import Colour, paint
+from aexl_snapshots.cli.surroundings import say
 from aexl_snapshots.objects.snapshot import Snapshot
 from aexl_snapshots.sizes import show_size
 
@@ -75,6 +76,26 @@ def changes_json(changes: Iterable[FileChange]) -> list[dict[str, object]]:
         {name: value for name, value in msgspec.structs.asdict(change).items() if value is not None}
         for change in changes
     ]
+
+
+def conflicts_json(conflicts: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return what both sides of a merge changed, for programs."""
+    return [{"path": path, "reason": reason} for path, reason in sorted(conflicts.items())]
+
+
+def conflict_lines(conflicts: Mapping[str, str]) -> Iterator[str]:
+    """Yield what both sides of a merge changed, each with how."""
+    for path, reason in sorted(conflicts.items()):
+        yield f"  {paint(path, 'red')}: {reason}"
+
+
+def say_conflicts(conflicts: Mapping[str, str]) -> None:
+    """Print what both sides of a merge changed, and how to go on."""
+    say("Both sides changed the same:")
+    for line in conflict_lines(conflicts):
+        say(line)
+    say("Edit these files, then finish with 'aexl snapshot add' and 'aexl snapshot commit -m MESSAGE';")
+    say("'aexl snapshot pull --abort' gives the merge up.")
 
 
 def snapshot_json(id: ObjectId, snapshot: Snapshot) -> dict[str, object]:

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from aexl.errors import HeadMoved, Invalid, NotFound, Unavailable
+from aexl.errors import Conflict, HeadMoved, Invalid, NotFound, Unavailable
 from aexl_snapshots.disk.files import Files, RealFiles, make_folder
 
 UNFINISHED: Final = "tmp"
@@ -51,6 +51,18 @@ def disk_errors(what: Path | str) -> Iterator[None]:
     except OSError as error:
         hint = "; free some space and try again" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
         raise Unavailable(f"{what}: {error.strerror or error}{hint}") from error
+
+
+def refuse_full(folder: Path) -> None:
+    """Refuse to make a folder where something stands already; an empty one may.
+
+    Raises:
+        Conflict: If it is not empty, or no folder.
+        Unavailable: If it cannot be looked at.
+    """
+    with disk_errors(folder):
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise Conflict(f"{folder} exists and is not empty; name a folder that is new")
 
 
 def version_of(data: bytes) -> str:

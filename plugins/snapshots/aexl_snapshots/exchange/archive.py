@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tarfile
 import tempfile
@@ -15,6 +16,8 @@ import trio
 from aexl.api import ObjectId
 from aexl.errors import Conflict, Invalid, NotFound
 from aexl_snapshots.disk.directory import check_name, disk_errors
+from aexl_snapshots.layout import FORMAT_NAME
+from aexl_snapshots.objects import pack
 from aexl_snapshots.progress import Meter
 from aexl_snapshots.repository import Repository
 from aexl_snapshots.stores.folder import open_folder
@@ -25,6 +28,7 @@ REMOTE: Final = "import"
 """Under which an archive's heads are remembered while it is read."""
 
 _PREFIX: Final = "aexl-snapshots/"
+_PARTS: Final = frozenset({FORMAT_NAME, "packs", "heads", "tags"})
 _BLOCK: Final = 1024 * 1024
 
 
@@ -37,10 +41,7 @@ async def write_archive(
         Conflict: If there is such a file.
         Unavailable: If it cannot be written.
     """
-    if path.exists():
-        raise Conflict(f"{path} exists already; name a file that is new")
-    with disk_errors(path), tempfile.TemporaryDirectory(prefix=".aexl-export-", dir=path.parent) as name:
-        folder = Path(name)
+    with disk_errors(path), _scratch_folder(path) as folder:
         store = await open_folder((folder / "store").as_uri())
         await push(repository, store, str(path), snapshot, head=head, meter=meter)
         for tag in tags:
@@ -48,6 +49,14 @@ async def write_archive(
         await trio.to_thread.run_sync(_pack, folder / "store", folder / "archive")
         (folder / "archive").rename(path)
         return path.stat().st_size
+
+
+@contextmanager
+def _scratch_folder(path: Path) -> Iterator[Path]:
+    if path.exists():
+        raise Conflict(f"{path} exists already; name a file that is new")
+    with tempfile.TemporaryDirectory(prefix=".aexl-export-", dir=path.parent) as name:
+        yield Path(name)
 
 
 def _pack(store: Path, archive: Path) -> None:
@@ -65,7 +74,7 @@ def _pack(store: Path, archive: Path) -> None:
 def _names(store: Path) -> Iterator[str]:
     for path in store.rglob("*"):
         name = path.relative_to(store).as_posix()
-        if path.is_file() and name.split("/")[0] in ("format", "packs", "heads", "tags"):
+        if path.is_file() and name.split("/")[0] in _PARTS:
             yield name
 
 
@@ -87,26 +96,50 @@ def forget_archive(repository: Repository) -> None:
         repository.track(REMOTE, head, None)
 
 
+class _Blocks(io.BufferedReader):
+    """Reads no more at once than a member is read by, so that a header cannot claim memory."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or not 0 <= size <= _BLOCK:
+            raise tarfile.ReadError(f"it has a header of {size} bytes")
+        return super().read(size)
+
+
 @contextmanager
 def _unpacked(path: Path) -> Iterator[Path]:
-    if not path.is_file():
-        raise NotFound(f"there is no file {path}")
+    with disk_errors(path):
+        if not path.is_file():
+            raise NotFound(f"there is no file {path}")
     with tempfile.TemporaryDirectory(prefix="aexl-import-") as name:
         folder = Path(name)
         try:
-            with disk_errors(path), tarfile.open(path, mode="r:") as tar:
-                for member in tar:
-                    _unpack(tar, member, folder, path)
-        except tarfile.TarError as error:
+            with disk_errors(path), _Blocks(io.FileIO(path)) as file:
+                _unpack_all(file, folder)
+        except (tarfile.TarError, ValueError, OverflowError) as error:
             raise Invalid(f"{path} is no export of snapshots: {error}") from error
         yield folder
 
 
-def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path, path: Path) -> None:
-    """Write one member; its name is held to a store's rules, so that it cannot lead out of the folder."""
-    if not member.isreg() or not member.name.startswith(_PREFIX):
-        raise Invalid(f"{path} is no export of snapshots: it holds {member.name[:200]!r}")
-    target = folder / check_name(member.name.removeprefix(_PREFIX))
+def _unpack_all(file: _Blocks, folder: Path) -> None:
+    with tarfile.open(fileobj=file, mode="r:") as tar:
+        for member in tar:
+            _unpack(tar, member, folder)
+        file.seek(tar.offset)
+    while block := file.read(_BLOCK):
+        if block.strip(b"\0"):
+            raise tarfile.ReadError("something follows its end")
+
+
+def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    """Write one member, of which every byte is in the file; its name is held to a store's rules, and cannot lead out."""
+    name = member.name.removeprefix(_PREFIX)
+    if not member.isreg() or member.issparse() or name == member.name or name.split("/")[0] not in _PARTS:
+        raise tarfile.ReadError(f"it holds {member.name[:200]!r}")
+    if not 0 <= member.size <= pack.LARGEST:
+        raise tarfile.ReadError(f"{member.name[:200]!r} has {member.size} bytes")
+    target = folder / check_name(name)
+    if target.exists():
+        raise tarfile.ReadError(f"it holds {member.name[:200]!r} twice")
     target.parent.mkdir(parents=True, exist_ok=True)
     source = tar.extractfile(member)
     assert source is not None  # it is a regular file

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aexl.api import ObjectId
-from aexl.errors import Conflict
 from aexl_snapshots import history
-from aexl_snapshots.disk.directory import disk_errors
+from aexl_snapshots.disk.directory import disk_errors, refuse_full
 from aexl_snapshots.exchange.gitpack import PackWriter, make_repository, write_refs
 from aexl_snapshots.objects.manifest import Entry
 from aexl_snapshots.objects.snapshot import Snapshot
@@ -34,8 +33,7 @@ def export_git(repository: Repository, folder: Path, heads: Mapping[str, ObjectI
         Conflict: If the folder is not empty.
         Unavailable: If it cannot be written.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise Conflict(f"{folder} exists and is not empty; name a folder that is new")
+    refuse_full(folder)
     branch = DEFAULT_HEAD if DEFAULT_HEAD in heads or not heads else next(iter(heads))
     with disk_errors(folder):
         try:

@@ -35,6 +35,14 @@ _OPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """What a URL may say after ``?``, and what obstore calls it."""
 
+_CREDENTIALS: Final[Mapping[str, str]] = {
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS",
+    "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+}
+_METADATA: Final = ("169.254.169.254", "metadata.google.internal")
+"""Where machines of these providers are told who they are."""
+
 _THREADS: Final = 16
 _CONFLICTS: Final = 20
 _PAUSE: Final = 0.01
@@ -74,7 +82,7 @@ class BucketStore:
         except FileNotFoundError as error:
             raise NotFound(f"there is no {name} in {self._where}") from error
         except (BaseError, OSError) as error:
-            raise Unavailable(f"{self._where}: {_first_line(error)}") from error
+            raise Unavailable(f"{self._where}: {_explain(error, urlsplit(self._where).scheme)}") from error
 
     async def get(self, name: str, *, start: int = 0, length: int | None = None) -> bytes:
         check_name(name)
@@ -186,6 +194,14 @@ class BucketStore:
                 obstore.delete(self._store, name)
             except FileNotFoundError:
                 return
+
+
+def _explain(error: BaseException, scheme: str) -> str:
+    """Return what is wrong; who has no credentials has asked the machine for some, which is all that the error tells."""
+    line = _first_line(error)
+    if any(host in line for host in _METADATA):
+        return f"no credentials were found; set {_CREDENTIALS[scheme]} ({line})"
+    return line
 
 
 def _first_line(error: BaseException) -> str:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
-from aexl.errors import Invalid
-from aexl_snapshots.disk.directory import Directory
+from aexl.errors import Invalid, Unavailable
+from aexl_snapshots.disk.directory import Directory, disk_errors
+from aexl_snapshots.layout import FORMAT_NAME, OWN_NAMES
 from aexl_snapshots.loops import has_loop, in_thread
+from aexl_snapshots.repository import PLACE
+from aexl_snapshots.stores.probe import probe
 
 if TYPE_CHECKING:
     import trio
@@ -67,9 +71,61 @@ def folder_of(url: str) -> Path:
         raise Invalid(f"{url!r} names no folder of this machine; write file:///absolute/path")
     if parts.query or parts.fragment:
         raise Invalid(f"{url!r}: write ? and # in a path as %3F and %23")
-    return Path(unquote(parts.path))
+    return Path(os.fsdecode(unquote_to_bytes(parts.path)))
 
 
 async def open_folder(url: str) -> FolderStore:
-    """Open the folder of a ``file:`` URL; it is made on the first push."""
-    return FolderStore(Directory(folder_of(url)))
+    """Open the folder of a ``file:`` URL; it is made on the first push.
+
+    Raises:
+        Invalid: If something else stands there.
+        Unavailable: If it cannot be read.
+    """
+    folder = folder_of(url)
+    await in_thread(_check_place, folder)
+    return FolderStore(Directory(folder))
+
+
+def _check_place(folder: Path) -> None:
+    with disk_errors(folder):
+        try:
+            found = set(os.listdir(folder))  # noqa: PTH208 - the names are all that is wanted
+        except FileNotFoundError:
+            return
+        except NotADirectoryError as error:
+            raise Invalid(f"{folder} is no folder: a file stands there") from error
+    if FORMAT_NAME not in found and not found <= OWN_NAMES:
+        raise Invalid(f"{folder} holds other files, and no snapshots; name a folder that is new or empty")
+
+
+async def probe_folder(store: FolderStore) -> None:
+    """Find out whether a folder holds the conditions of a store's writes; nothing of it stays.
+
+    What is tried is the nearest folder that is there: the store is made on the first push.
+
+    Raises:
+        Unavailable: If it does not hold them, or cannot be written.
+    """
+    import tempfile
+
+    folder = store.directory.root
+    with disk_errors(folder):
+        nearest = next(each for each in (folder, *folder.parents) if each.is_dir())
+    try:
+        with tempfile.TemporaryDirectory(prefix=".aexl-probe-", dir=nearest) as name:
+            await probe(FolderStore(Directory(Path(name))), str(folder))
+    except OSError as error:
+        raise Unavailable(f"{folder} cannot be written: {error.strerror}") from error
+
+
+def refuse_project(url: str) -> None:
+    """Refuse to change the snapshots of a project that somebody works in: who does knows its head and what is staged.
+
+    Raises:
+        Invalid: If the URL is that of such a folder.
+    """
+    if urlsplit(url).scheme == "file" and folder_of(url).parts[-len(PLACE.parts) :] == PLACE.parts:
+        raise Invalid(
+            f"{folder_of(url)} belongs to a project that somebody works in; only commands that run there may change it: "
+            "pull from here, or push to a folder that both know as a remote"
+        )

@@ -9,8 +9,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from aexl.api import BlobStore, Host, Logins, Upstream
-from aexl.errors import Invalid
+from aexl.errors import Invalid, NotFound
+from aexl_snapshots.layout import FORMAT_NAME
 from aexl_snapshots.options import SnapshotOptions
+from aexl_snapshots.repository import PLACE
 from aexl_snapshots.stores.probe import probe
 
 Opener = Callable[[str], Awaitable[BlobStore]]
@@ -39,7 +41,12 @@ async def _open_plane(host: Host, url: str) -> BlobStore:
     if logins is not None:
         token = await logins.token(base)
     store = PlaneStore(host.transport(Upstream(private=True, total=600.0)), base, token)
-    await probe(store, url)
+    try:
+        await probe(store, url)
+    except NotFound as error:
+        raise NotFound(
+            f"there is no store at {base}; a project's is at https://HOST/store/WORKSPACE/PROJECT"
+        ) from error
     return store
 
 
@@ -63,14 +70,29 @@ def normal_url(text: str, folder: Path) -> str:
         folder: What a relative path is relative to.
 
     Raises:
-        Invalid: If it has a password in it.
+        Invalid: If it is empty, no URL, or has a password in it.
     """
-    parts = urlsplit(text)
+    if not text:
+        raise Invalid("a remote's URL is empty")
     if "://" not in text:
-        return (folder / Path(text).expanduser()).resolve().as_uri()
+        return _folder_url(folder, text)
+    try:
+        parts = urlsplit(text)
+    except ValueError as error:
+        raise Invalid(f"{text!r} is no URL: {error}") from error
     if parts.username or parts.password:
         raise Invalid("a remote's URL may not hold a name or password: URLs are shown and logged")
     return text
+
+
+def _folder_url(folder: Path, text: str) -> str:
+    """Return the URL of a folder; of a project, as git has it, that of its snapshots."""
+    try:
+        path = (folder / Path(text).expanduser()).resolve()
+    except RuntimeError as error:  # no such user, or links in a circle
+        raise Invalid(f"{text!r} names no folder: {error}") from error
+    inside = path / PLACE
+    return (inside if os.path.isfile(inside / FORMAT_NAME) else path).as_uri()  # noqa: PTH113 - it never fails
 
 
 async def open_store(openers: Mapping[str, Opener], url: str) -> BlobStore:

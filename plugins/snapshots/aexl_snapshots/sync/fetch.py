@@ -17,6 +17,7 @@ from typing import Final
 from aexl.api import BlobStore, ObjectId
 from aexl.errors import Conflict, HeadMoved, Invalid, NotFound
 from aexl_snapshots.disk.directory import disk_errors
+from aexl_snapshots.layout import FORMAT_NAME, check_format
 from aexl_snapshots.loops import InThread, each_parallel, in_thread, shielded
 from aexl_snapshots.objects import pack
 from aexl_snapshots.objects.examination import examine
@@ -73,7 +74,7 @@ async def fetch(
         trusted: Public keys; if any are given, each new snapshot must be signed by one of them.
 
     Raises:
-        NotFound: If a head that was named does not exist, or an object is missing; names it.
+        NotFound: If there are no snapshots, a head that was named does not exist, or an object is missing; names it.
         Invalid: If an object is damaged or breaks the format's rules; names it.
         Unavailable: If the store cannot be reached.
     """
@@ -106,6 +107,8 @@ class _Fetch:
         for attempt in range(_ATTEMPTS):
             names = [f"heads/{head}" for head in heads] if heads is not None else list(await self._store.list("heads/"))
             names += await self._store.list("tags/") if tags else []
+            if not names:
+                await self._check_begun()
             records = {name: await self._record(name) for name in names}
             try:
                 await self._bring(list(records.values()))
@@ -115,6 +118,12 @@ class _Fetch:
                 if attempt == _ATTEMPTS - 1 or {name: await self._record(name) for name in names} == records:
                     raise
         return await in_thread(self._remember, remote, records)
+
+    async def _check_begun(self) -> None:
+        try:
+            check_format(await self._store.get(FORMAT_NAME), self._where)
+        except NotFound as error:
+            raise NotFound(f"there are no snapshots at {self._where}; the first push begins them") from error
 
     async def _record(self, name: str) -> Record:
         found = await read_record(self._store, name, self._where)

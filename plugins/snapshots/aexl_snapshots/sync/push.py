@@ -41,17 +41,23 @@ class Pushed:
     """What a push did.
 
     Attributes:
-        before: Where the head pointed; ``None`` if it is new, the same as ``after`` if there was nothing to do.
+        name: What was moved: ``heads/main``, ``tags/v1``.
+        before: Where it pointed; ``None`` if it is new, the same as ``after`` if there was nothing to do.
         sent: Bytes of packs that went over.
-        packs: How many packs hold the head now; with hundreds, ``gc`` gathers them.
+        packs: How many packs hold it now; with hundreds, ``gc`` gathers them.
     """
 
-    head: str
+    name: str
     before: ObjectId | None
     after: ObjectId
     sent: int
     objects: int
     packs: int
+
+    @property
+    def moved(self) -> bool:
+        """Whether there was anything to do."""
+        return self.before != self.after
 
 
 async def push(
@@ -142,9 +148,13 @@ class _Push:
         raise Unavailable(f"{self._name} at {self._where} changes all the time; try again")
 
     def _pushed(self, before: ObjectId | None, after: ObjectId, record: Record) -> Pushed:
-        head = self._name.partition("/")[2]
         return Pushed(
-            head=head, before=before, after=after, sent=self._sent, objects=self._objects, packs=len(record.packs)
+            name=self._name,
+            before=before,
+            after=after,
+            sent=self._sent,
+            objects=self._objects,
+            packs=len(record.packs),
         )
 
     async def _check(self, at: ObjectId | None, snapshot: ObjectId, lease: ObjectId | None, *, force: bool) -> None:

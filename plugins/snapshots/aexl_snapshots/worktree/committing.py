@@ -17,9 +17,10 @@ from aexl_snapshots.repository import Repository
 from aexl_snapshots.worktree.folders import Folders
 from aexl_snapshots.worktree.index import Index
 from aexl_snapshots.worktree.reading import Reader
+from aexl_snapshots.worktree.restore import SHOWN
 from aexl_snapshots.worktree.staging import store_file
 from aexl_snapshots.worktree.steady import Signature
-from aexl_snapshots.worktree.tree import WorkTree
+from aexl_snapshots.worktree.tree import MERGING, WorkTree
 from aexl_snapshots.worktree.treediff import compare_trees
 
 
@@ -47,17 +48,20 @@ def commit(
         empty: Also if nothing is staged.
 
     Raises:
-        Conflict: If nothing is staged.
+        Conflict: If nothing is staged, or a file that both sides of a merge changed is not staged anew.
+        NotFound: If what is merged is not stored any more.
         HeadMoved: If somebody else has moved the head meanwhile; the index is as it was.
         Invalid: If the message or a path is not acceptable.
     """
     repository = tree.repository
     with repository.writing(), tree.changing() as index:
+        _refuse_conflicts(index.conflicts)
         head = tree.head
         same = head is not None and repository.read_snapshot(head).manifest == index.manifest_id()
         before = dict(index.entries) if same else tree.tree_of(head)
-        others = [ObjectId(each) for each in index.merging]
-        merging = [each for each in others if head is None or not repository.is_ancestor(each, head)]
+        merging = [each for each in index.merging if head is None or not repository.is_ancestor(each, head)]
+        for each in merging:
+            _refuse_if_lost(repository, each)
         if before == index.entries and not merging and not empty:
             raise Conflict(
                 "nothing is staged; `aexl snapshot add` stages, `aexl snapshot status` shows what has changed"
@@ -68,9 +72,30 @@ def commit(
         manifest = index.manifest_id() if same else index.manifest()
         made, snapshot = write_snapshot(repository, manifest, parents, message, author, metadata)
         repository.move_head(made, expected=head, name=tree.head_name)
-        if index.merging:
-            index.merging, index.changed = (), True
+        if index.end_merge():  # from now on the head leads to the other side
+            repository.unpin(MERGING)
         return Committed(made, snapshot, compare_trees(before, index.entries))
+
+
+def _refuse_conflicts(conflicts: Mapping[str, str]) -> None:
+    if conflicts:
+        lines = [f"  {path}: {reason}" for path, reason in sorted(conflicts.items())[:SHOWN]]
+        if len(conflicts) > SHOWN:
+            lines.append(f"  and {len(conflicts) - SHOWN} more")
+        raise Conflict(
+            "nothing was committed, because both sides of a merge changed these files:\n" + "\n".join(lines) + "\n"
+            "`aexl snapshot add` them when they are as they shall be; `aexl snapshot pull --abort` gives the merge up"
+        )
+
+
+def _refuse_if_lost(repository: Repository, theirs: ObjectId) -> None:
+    try:
+        repository.read_snapshot(theirs)
+    except NotFound as error:
+        raise NotFound(
+            f"the snapshot {theirs}, which is being merged, is not stored any more; "
+            "`aexl snapshot restore main --force` gives the merge, and all that is not committed, up"
+        ) from error
 
 
 def write_snapshot(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 DEFAULT_RULES: Final = """\
@@ -83,23 +83,29 @@ def suspect_name(path: str) -> str | None:
     return None
 
 
-def suspect_content(data: bytes) -> str | None:
+def suspect_content(data: bytes, known: bytes = b"") -> str | None:
     """Say what credential seems to stand in a file, if one does; at most ``READ_BYTES`` are looked at.
+
+    Args:
+        known: What the file held before; a credential that stands in it has been accepted.
+    """
+    head = data[:READ_BYTES]
+    for what, found in _credentials(head):
+        if found[0] not in known:
+            return f"line {head.count(chr(10).encode(), 0, found.start()) + 1} looks like {what}"
+    return None
+
+
+def _credentials(head: bytes) -> Iterator[tuple[str, re.Match[bytes]]]:
+    """Yield what looks like credentials.
 
     Every file that is added comes through here, so what is cheap comes first: a
     token is a long run of few characters, and most files have none.
     """
-    head = data[:READ_BYTES]
-    if b"PRIVATE KEY-----" in head and (found := _PRIVATE_KEY.search(head)):
-        return _say(head, found, "a private key")
-    if b"AKIA" in head and (found := _AWS_KEY.search(head)):
-        return _say(head, found, "an AWS access key")
+    if b"PRIVATE KEY-----" in head:
+        yield from (("a private key", found) for found in _PRIVATE_KEY.finditer(head))
+    if b"AKIA" in head:
+        yield from (("an AWS access key", found) for found in _AWS_KEY.finditer(head))
     if _RUN in head.translate(_WORD):
         for what, form in _FORMS:
-            if found := form.search(head):
-                return _say(head, found, what)
-    return None
-
-
-def _say(head: bytes, found: re.Match[bytes], what: str) -> str:
-    return f"line {head.count(chr(10).encode(), 0, found.start()) + 1} looks like {what}"
+            yield from ((what, found) for found in form.finditer(head))

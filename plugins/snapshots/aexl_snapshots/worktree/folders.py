@@ -119,12 +119,18 @@ class Folders:
         self._close(0)
 
     def look(self, path: str) -> os.stat_result | None:
-        """Return what stands at a path, a link as itself; ``None`` if nothing does."""
+        """Return what stands at a path, a link as itself; ``None`` if nothing does.
+
+        Raises:
+            Unavailable: If it cannot be looked at.
+        """
         folder, _, name = path.rpartition("/")
         try:
             return os.stat(name, dir_fd=self.at(folder), follow_symlinks=False)
         except (FileNotFoundError, NotADirectoryError, NotAFolder):
             return None
+        except OSError as error:
+            raise explain(error, path) from error
 
     def open_file(self, path: str) -> int:
         """Open a file for reading; never waits for a pipe's other end, and follows no link.

@@ -8,11 +8,13 @@ file system must write down.
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -34,15 +36,46 @@ _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOE
 
 @contextmanager
 def unfinished_folder(target: Path) -> Iterator[Path]:
-    """Yield a new folder beside ``target`` that takes its name when the context is left, or goes with an error."""
-    folder = target.with_name(f".{target.name}.{secrets.token_hex(6)}.new")
-    folder.mkdir(parents=True)
+    """Yield a new folder beside ``target`` that takes its name when the context is left, or goes with an error.
+
+    Those that killed processes left for the same target are removed first.
+    """
+    _remove_leftovers(target)
+    folder, held = _make_unfinished(target)
     try:
         yield folder
         folder.rename(target)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+    finally:
+        os.close(held)
+
+
+def _make_unfinished(target: Path) -> tuple[Path, int]:
+    """Make the folder, and hold a lock on it: one without is left over."""
+    while True:
+        folder = target.with_name(f".{target.name}.{secrets.token_hex(6)}.new")
+        folder.mkdir(parents=True)
+        with suppress(FileNotFoundError):  # somebody took it for left over before it was held
+            held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(held, fcntl.LOCK_SH)
+            if folder.is_dir():
+                return folder, held
+            os.close(held)
+
+
+def _remove_leftovers(target: Path) -> None:
+    name = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{12}}\.new")
+    there = os.listdir(target.parent) if target.parent.is_dir() else ()  # noqa: PTH208 - most names are not wanted
+    for found in filter(name.fullmatch, there):
+        with suppress(OSError):  # it is held, or somebody else's: whoever comes next may have more luck
+            held = os.open(target.with_name(found), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(target.with_name(found))
+            finally:
+                os.close(held)
 
 
 def write_fresh(

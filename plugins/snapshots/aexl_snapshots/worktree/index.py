@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -42,8 +42,9 @@ class _Line(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 class _Stored(msgspec.Struct, frozen=True, array_like=True):
     lines: list[_Line]
-    merging: tuple[str, ...]
+    merging: tuple[ObjectId, ...]
     manifest: str = ""
+    conflicts: dict[str, str] = {}  # an index of before there were any has none
 
 
 class Index:
@@ -53,15 +54,17 @@ class Index:
         entries: What the next snapshot will hold.
         seen: What a file of that entry looked like when its content was the entry's.
         merging: Further parents of the next snapshot, where a merge waits for a person.
+        conflicts: What both sides of that merge changed, with how, until each is staged anew.
         digest: Of the file that it was read from, or saved to.
     """
 
-    __slots__ = ("_manifest", "_manifest_id", "changed", "digest", "entries", "merging", "seen")
+    __slots__ = ("_manifest", "_manifest_id", "changed", "conflicts", "digest", "entries", "merging", "seen")
 
     def __init__(self) -> None:
         self.entries: dict[str, Entry] = {}
         self.seen: dict[str, Signature] = {}
-        self.merging: tuple[str, ...] = ()
+        self.merging: tuple[ObjectId, ...] = ()
+        self.conflicts: dict[str, str] = {}
         self.changed = False
         self.digest = b""
         self._manifest: Manifest | None = None
@@ -115,6 +118,23 @@ class Index:
             self._forget_manifest()
         self.entries, self.seen, self.changed = wanted, kept, True
 
+    def begin_merge(self, theirs: ObjectId, conflicts: Mapping[str, str]) -> None:
+        """Let a merge wait for a person, who settles the conflicts."""
+        self.merging, self.conflicts, self.changed = (theirs,), dict(conflicts), True
+
+    def settle(self, paths: Iterable[str]) -> None:
+        """Take paths, those in conflict or any, as a person wants them."""
+        for path in paths:
+            if self.conflicts.pop(path, None) is not None:
+                self.changed = True
+
+    def end_merge(self) -> bool:
+        """Let no merge wait any more: it is in a snapshot, or given up. Say whether one did."""
+        if not self.merging:
+            return False
+        self.merging, self.conflicts, self.changed = (), {}, True
+        return True
+
     def holds(self, path: str, signature: Signature) -> bool:
         """Say whether a file that looks like this has the entry's content, without reading it."""
         return self.seen.get(path) == signature
@@ -149,7 +169,7 @@ class Index:
             _Line(path, entry.mode == "exec", entry.size, bytes.fromhex(entry.id), _short(self.seen.get(path)))
             for path, entry in self.entries.items()
         ]
-        body = msgspec.msgpack.encode(_Stored(lines, self.merging, self._manifest_id or ""))
+        body = msgspec.msgpack.encode(_Stored(lines, self.merging, self._manifest_id or "", self.conflicts))
         self.digest = hashlib.sha256(body).digest()
         return MAGIC + self.digest + body
 
@@ -192,6 +212,6 @@ def read_index(path: Path, known: Index | None = None) -> Index | None:
         )
         if line.signature is not None:
             index.seen[line.path] = Signature(line.size, *line.signature, line.executable)
-    index.merging = stored.merging
+    index.merging, index.conflicts = stored.merging, stored.conflicts
     index._manifest_id = ObjectId(stored.manifest) if stored.manifest else None  # noqa: SLF001 - made here
     return index

@@ -38,6 +38,9 @@ where that can be trusted."""
 SHOWN: Final = 20
 """Paths that a refusal names."""
 
+UNKNOWN: Final = ObjectId("")
+"""The content of a file that is in no snapshot."""
+
 _SET_BACK_NS: Final = 20_000_000
 
 

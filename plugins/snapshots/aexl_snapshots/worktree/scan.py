@@ -21,15 +21,22 @@ class Unkept(NamedTuple):
     """Something in the tree that a snapshot cannot hold.
 
     Attributes:
-        special: It is no file (a link, a pipe, a device), as opposed to a file with a name that cannot be kept.
+        path: As the file system has it; see ``shown``.
+        special: It is no file (a link, a pipe, a device), as opposed to one with a name that cannot be kept, or a
+            folder that cannot be read.
     """
 
     path: str
     reason: str
     special: bool
 
+    @property
+    def shown(self) -> str:
+        """The path as a terminal and JSON can have it."""
+        return printable(self.path)
+
     def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
+        return f"{self.shown}: {self.reason}"
 
 
 @dataclass(slots=True)
@@ -54,7 +61,7 @@ def scan_tree(folders: Folders, tracked: Collection[str] = (), ignore_files: Seq
 
     Raises:
         Invalid: If an ignore file is too large.
-        Unavailable: If a folder cannot be read.
+        Unavailable: If a folder cannot be read that something tracked is in, or the disk fails.
     """
     scan = Scan()
     folders.forget()
@@ -67,6 +74,21 @@ def scan_tree(folders: Folders, tracked: Collection[str] = (), ignore_files: Seq
             if status is not None and stat.S_ISREG(status.st_mode):
                 scan.files[path] = Signature.of(status)
     return scan
+
+
+def scan_ignored(scan: Scan, folders: Folders, place: str) -> None:
+    """Look at a place and all below it, whatever ignore files say, and add it to what was seen.
+
+    Raises:
+        Unavailable: If the disk fails.
+    """
+    scan.unkept = [each for each in scan.unkept if each.path != place and not each.path.startswith(place + "/")]
+    found = folders.look(place)
+    if found is not None and stat.S_ISDIR(found.st_mode):
+        descriptor = os.dup(folders.at(place))
+        _Walk(scan, ()).enter(descriptor, f"{place}/", b"", Rules(), place.count("/") + 1)
+    elif found is not None:
+        _Walk(scan, ()).note(found, place)
 
 
 class _Walk:
@@ -88,6 +110,9 @@ class _Walk:
                     inner = os.open(name, flags, dir_fd=descriptor)
                 except (FileNotFoundError, NotADirectoryError):
                     continue  # it went away meanwhile
+                except PermissionError as error:
+                    self._leave(prefix + name, f"cannot be read: {error.strerror}", special=False)
+                    continue
                 self.enter(inner, f"{prefix}{name}/", raw + name_raw + b"/", rules, depth + 1)
         except OSError as error:
             raise explain(error, prefix.rstrip("/")) from error
@@ -97,7 +122,6 @@ class _Walk:
     def _look(self, descriptor: int, prefix: str, raw: bytes, rules: Rules) -> Iterator[tuple[str, bytes]]:
         """Note the files of a folder; yield the folders in it."""
         folded: dict[str, str] = {}
-        files = self._scan.files
         with os.scandir(descriptor) as found:
             entries = sorted(found, key=lambda entry: entry.name)
         for entry in entries:
@@ -116,20 +140,21 @@ class _Walk:
             elif folder:
                 yield name, name_raw
             else:
-                self._note(entry, prefix + name, files)
+                try:
+                    status = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue  # it went away meanwhile
+                self.note(status, prefix + name)
 
-    def _note(self, entry: os.DirEntry[str], path: str, files: dict[str, Signature]) -> None:
-        try:
-            status = entry.stat(follow_symlinks=False)
-        except FileNotFoundError:
-            return  # it went away meanwhile
+    def note(self, status: os.stat_result, path: str) -> None:
+        """Take in a file, or name what is none."""
         if stat.S_ISREG(status.st_mode):
-            files[path] = Signature.of(status)
+            self._scan.files[path] = Signature.of(status)
         else:
             self._leave(path, f"is {kind_of(status.st_mode)}; a snapshot holds files only", special=True)
 
     def _leave(self, path: str, reason: str, *, special: bool) -> None:
-        self._scan.unkept.append(Unkept(printable(path), reason, special))
+        self._scan.unkept.append(Unkept(path, reason, special))
 
 
 def _own_rules(descriptor: int, raw: bytes, rules: Rules, names: Sequence[str]) -> Rules:
@@ -138,9 +163,11 @@ def _own_rules(descriptor: int, raw: bytes, rules: Rules, names: Sequence[str]) 
             file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=descriptor)
         except OSError:
             continue  # there is none, or it is a link, which is refused where it is looked at
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            os.close(file)
+            continue
         with open(file, "rb") as opened:  # noqa: PTH123 - it is a descriptor
-            if stat.S_ISREG(os.fstat(file).st_mode):
-                data = opened.read(LARGEST + 1)
-                # A project's own file repeats what counts without it; asking both would be asking the same twice.
-                return (Rules() if not raw and _DEFAULT in b"\n" + data else rules).below(raw, data)
+            data = opened.read(LARGEST + 1)
+        # A project's own file repeats what counts without it; asking both would be asking the same twice.
+        return (Rules() if not raw and _DEFAULT in b"\n" + data else rules).below(raw, data)
     return rules

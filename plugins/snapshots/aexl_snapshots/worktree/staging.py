@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from aexl.api import FileChange, ObjectId
 from aexl.errors import Conflict, Invalid, NotFound
 from aexl_snapshots.objects.manifest import Entry
+from aexl_snapshots.objects.names import explain_path, printable
 from aexl_snapshots.progress import Meter, unwatched
-from aexl_snapshots.worktree.credentials import suspect_content, suspect_name
+from aexl_snapshots.worktree.credentials import READ_BYTES, suspect_content, suspect_name
 from aexl_snapshots.worktree.folders import Folders, explain
 from aexl_snapshots.worktree.index import Index
 from aexl_snapshots.worktree.reading import Reader
-from aexl_snapshots.worktree.scan import Scan, Unkept, scan_tree
+from aexl_snapshots.worktree.scan import Scan, Unkept, scan_ignored, scan_tree
 from aexl_snapshots.worktree.steady import BLOCK, TRIES, Signature, Steady, read_steady
 from aexl_snapshots.worktree.tree import WorkTree, within
 from aexl_snapshots.worktree.treediff import compare_trees
@@ -67,41 +68,51 @@ def stage_files(tree: WorkTree, places: list[str], how: Adding, meter: Meter | N
     Raises:
         NotFound: If a place names nothing.
         Invalid: If it is ignored, cannot be kept, or looks like a credential.
+        Unavailable: If the disk fails.
         Conflict: If a file changes all the time it is read.
     """
     with tree.repository.writing(), tree.changing() as index:  # until it is in the index, gc must not see it
         before = dict(index.entries)
+        known = {*index.entries, *index.conflicts}
         with Folders(tree.root) as folders:
-            scan = scan_tree(folders, index.entries)
-            for place in places:
-                _check_place(place, scan, index, folders, force=how.force)
+            scan = scan_tree(folders, known)
+            for place in filter(None, places):
+                _look_at_place(place, scan, folders, force=how.force)
+                _refuse_unless_found(place, scan, known, folders)
         left_out = [unkept for unkept in scan.unkept if within(unkept.path, places) and not how.known_only]
         if left_out and not how.skip:
             raise Invalid(_explain_unkept(left_out))
         wanted = {
             path: signature
             for path, signature in scan.files.items()
-            if within(path, places) and (path in index.entries or not how.known_only)
+            if within(path, places) and (path in known or not how.known_only)
         }
         _store_changed(tree, index, wanted, how, meter or unwatched())
         for path in [path for path in index.entries if within(path, places) and path not in scan.files]:
             index.drop(path)
+        index.settle([path for path in index.conflicts if within(path, places)])
+        if how.force:  # what was forced in stands beside files that the scan has not seen
+            index.manifest()
         return Added(compare_trees(before, index.entries), left_out)
 
 
-def _check_place(place: str, scan: Scan, index: Index, folders: Folders, *, force: bool) -> None:
-    if not place or any(within(path, [place]) for path in (*scan.files, *index.entries)):
-        return
-    if any(within(unkept.path, [place]) for unkept in scan.unkept):
+def _look_at_place(place: str, scan: Scan, folders: Folders, *, force: bool) -> None:
+    """A place that was named counts although it is ignored, if forced, but by the same rules."""
+    reason = explain_path(place)
+    if reason is None and force:
+        scan_ignored(scan, folders, place)
+    elif reason is not None and all(unkept.path != place for unkept in scan.unkept):
+        scan.unkept.append(Unkept(place, reason, special=False))
+
+
+def _refuse_unless_found(place: str, scan: Scan, known: Collection[str], folders: Folders) -> None:
+    seen = (*scan.files, *known, *(unkept.path for unkept in scan.unkept))
+    if any(within(path, [place]) for path in seen):
         return
     if folders.look(place) is None:
-        raise NotFound(f"{place} names no file here")
-    found = folders.look_below(place)
-    if not found:
-        return
-    if not force:
-        raise Invalid(f"{place} is ignored; use --force to add it all the same")
-    scan.files |= {path: Signature.of(status) for path, status in found.items()}
+        raise NotFound(f"{printable(place)} names no file here")
+    if folders.look_below(place):
+        raise Invalid(f"{printable(place)} is ignored; use --force to add it all the same")
 
 
 def _explain_unkept(unkept: Sequence[Unkept]) -> str:
@@ -123,13 +134,13 @@ def _store_changed(tree: WorkTree, index: Index, wanted: Mapping[str, Signature]
         staged = []
         with reader.reading(unread) as found:
             for path, steady in found:
-                reason = None if how.force else _suspect(path, steady, index.entries.get(path))
+                reason = None if how.force else _suspect(tree, path, steady, index.entries.get(path))
                 if reason is None:
                     staged.append(store_file(tree, writer, path, steady))
                 else:
                     suspects.append(Suspect(path, reason))
         if suspects and not how.allow(suspects):
-            raise Invalid(_explain_suspects(suspects))
+            raise Invalid(_explain_suspects(suspects, known_only=how.known_only))
         allowed = {suspect.path: unread[suspect.path] for suspect in suspects}
         with reader.reading(allowed) as found:
             staged += [store_file(tree, writer, path, steady) for path, steady in found]
@@ -137,20 +148,34 @@ def _store_changed(tree: WorkTree, index: Index, wanted: Mapping[str, Signature]
         index.stage(entry, signature)
 
 
-def _suspect(path: str, steady: Steady, before: Entry | None) -> str | None:
+def _suspect(tree: WorkTree, path: str, steady: Steady, before: Entry | None) -> str | None:
     if before is not None and before.id == steady.id:
         return None
-    reason = suspect_name(path) if before is None else None
-    return reason or (suspect_content(steady.data) if steady.data is not None else None)
+    if before is None and (reason := suspect_name(path)):
+        return reason
+    if steady.data is None or suspect_content(steady.data) is None:
+        return None
+    return suspect_content(steady.data, _read_beginning(tree, before))
 
 
-def _explain_suspects(suspects: Sequence[Suspect]) -> str:
+def _read_beginning(tree: WorkTree, entry: Entry | None) -> bytes:
+    """Return as much of a stored file as is looked at for credentials; nothing, if it is not stored (any more)."""
+    data = bytearray()
+    if entry is not None and tree.repository.has(entry.id):
+        for piece in tree.repository.stream(entry.id):
+            data += piece
+            if len(data) >= READ_BYTES:
+                break
+    return bytes(data)
+
+
+def _explain_suspects(suspects: Sequence[Suspect], *, known_only: bool) -> str:
     lines = "\n".join(f"  {suspect}" for suspect in suspects[:SHOWN])
     more = f"\n  and {len(suspects) - SHOWN} more" if len(suspects) > SHOWN else ""
-    return (
-        f"this looks like credentials, so nothing was added:\n{lines}{more}\n"
-        "name it in .aexlignore, or use --force to add it all the same"
-    )
+    advice = "name it in .aexlignore, or use --force to add it all the same"
+    if known_only:
+        advice = "take it out, or stage it with 'aexl snapshot add --force PATH' first"
+    return f"this looks like credentials, so nothing was added:\n{lines}{more}\n{advice}"
 
 
 def store_file(tree: WorkTree, writer: Writer, path: str, steady: Steady) -> tuple[Entry, Signature | None]:
@@ -192,7 +217,7 @@ def unstage_files(tree: WorkTree, places: list[str]) -> list[FileChange]:
         head, before = tree.tree_of(tree.head), dict(index.entries)
         for place in places:
             if place and not any(within(path, [place]) for path in (*head, *before)):
-                raise NotFound(f"{place} is neither staged nor in the last snapshot")
+                raise NotFound(f"{printable(place)} is neither staged nor in the last snapshot")
         for path in before:
             if within(path, places) and path not in head:
                 index.drop(path)

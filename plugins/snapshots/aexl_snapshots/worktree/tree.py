@@ -32,6 +32,9 @@ from aexl_snapshots.worktree.treediff import Tree
 
 INDEX: Final = Path(CONTROL) / "index"
 
+MERGING: Final = "merging"
+"""The pin that keeps the other side of a merge while it waits for a person."""
+
 
 class WorkTree:
     """The files of a project, and what is staged of them.
@@ -148,8 +151,9 @@ class WorkTree:
             start: The folder that it was given in.
 
         Raises:
-            Invalid: If it leads out of the tree.
+            Invalid: If it leads out of the tree, or is empty.
         """
+        refuse_empty(text)
         root = os.path.realpath(self.root)
         full = os.path.normpath(os.path.join(os.path.realpath(start), text))  # noqa: PTH118 - a link at the end stays one
         if full == root:
@@ -157,6 +161,16 @@ class WorkTree:
         if not full.startswith(root.rstrip("/") + "/"):
             raise Invalid(f"{printable(text)} is outside of {self.root}")
         return full[len(root.rstrip("/")) + 1 :]
+
+
+def refuse_empty(path: str) -> None:
+    """Hold an empty path to be none: it comes from a variable that is not set, and must not mean everything.
+
+    Raises:
+        Invalid: If it is empty.
+    """
+    if not path:
+        raise Invalid("a path is empty; '.' is the folder itself")
 
 
 def within(path: str, places: list[str]) -> bool:
