@@ -24,7 +24,7 @@ from aexl import errors
 from aexl.api import ASGIReceive, ASGIScope, ASGISend
 from aexl.core.home import SOCKET_NAME
 from aexl.core.router import send_whole
-from aexl.errors import AexlError, ConfigError, Problem, Refused, Unavailable
+from aexl.errors import AexlError, ConfigError, Invalid, Problem, Refused, Unavailable
 
 T = TypeVar("T")
 
@@ -140,6 +140,13 @@ class ControlApp:
         raise Unavailable(f"the running server has nobody for {role_name or path!r}; is the plugin enabled there?")
 
 
+def _encode(arguments: object) -> bytes:
+    try:
+        return msgspec.json.encode(arguments)
+    except UnicodeEncodeError as error:
+        raise Invalid(f"{ascii(error.object)} is not UTF-8") from error
+
+
 def _decode(raw: msgspec.Raw, kind: object) -> object:
     return msgspec.json.decode(raw, type=kind)
 
@@ -165,11 +172,12 @@ class ControlClient:
         """Call a method of a role and return its value.
 
         Raises:
+            Invalid: If an argument has bytes that are no UTF-8; names it.
             Unavailable: If no server listens.
             AexlError: What the method raised.
         """
         types = signature(role, method)
-        body = msgspec.json.encode(types.order(arguments, named or {}))
+        body = _encode(types.order(arguments, named or {}))
         connection = _UnixConnection(self._home / SOCKET_NAME, timeout)
         try:
             connection.request("POST", f"/rpc/{role.__name__}/{method}", body)

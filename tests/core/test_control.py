@@ -15,7 +15,7 @@ from aexl.core.home import SOCKET_NAME
 from aexl.core.http.limits import ServerLimits
 from aexl.core.http.server import Server
 from aexl.core.http.unix import open_unix_listener
-from aexl.errors import AexlError, ConfigError, Conflict, NotFound, Problem, Refused, Unavailable
+from aexl.errors import AexlError, ConfigError, Conflict, Invalid, NotFound, Problem, Refused, Unavailable
 from aexl.testing.accounts import FakeAccounts
 from aexl.testing.handlers import fake_numbers
 
@@ -112,6 +112,11 @@ async def test_a_role_that_nobody_plays_is_a_sentence(home):
 def test_without_a_server_the_client_says_so(home):
     with pytest.raises(Unavailable, match="no server answers"):
         ControlClient(home).call(Control, "status")
+
+
+def test_what_is_not_utf_8_is_named(home):
+    with pytest.raises(Invalid, match=r"'caf\\udce9' is not UTF-8"):
+        ControlClient(home).call(Accounts, "get", ("caf\udce9",))
 
 
 async def test_the_socket_belongs_to_its_user_alone(home):
