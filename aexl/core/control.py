@@ -144,7 +144,7 @@ def _encode(arguments: object) -> bytes:
     try:
         return msgspec.json.encode(arguments)
     except UnicodeEncodeError as error:
-        raise Invalid(f"{ascii(error.object)} is not UTF-8") from error
+        raise Invalid(f"{error.object!a} is not UTF-8") from error
 
 
 def _decode(raw: msgspec.Raw, kind: object) -> object:
