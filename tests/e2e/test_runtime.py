@@ -127,7 +127,7 @@ def test_a_snapshot_is_run_as_it_was_whatever_became_of_the_folder(served, proje
     assert answer["meta"]["cold_start"] is False
     laid_out = served.home / "projects" / snapshot
     assert (laid_out / "entry_point.py").stat().st_mode & 0o777 == 0o444
-    assert served.run("runtime", "invoke", "0" * 64, "--kind", "tool", "--handler", "x", check=False).returncode == 4
+    assert served.run("runtime", "invoke", "0" * 64, "--kind", "tool", "--handler", "x", check=False).returncode == 3
 
 
 CALLING = """

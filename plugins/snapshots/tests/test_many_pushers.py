@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import trio
@@ -10,7 +10,7 @@ from made import commit
 
 from aexl.api import Upstream
 from aexl.core.http.transport import make_transport
-from aexl.errors import HeadMoved, Unavailable
+from aexl.errors import HeadMoved, NotFound, Unavailable
 from aexl.testing.blobs import FakeStore, SeededFaults
 from aexl.testing.plane import PlaneRoutes, loopback
 from aexl.testing.s3 import StrictS3
@@ -61,7 +61,8 @@ async def push_often(repository, store, number, times, landed):
     for step in range(times):
         while True:
             try:
-                await fetch(repository, store, "store", "origin")
+                with suppress(NotFound):  # nobody has pushed yet
+                    await fetch(repository, store, "store", "origin")
                 head = repository.tracked("origin").get("main")
                 files = {f"{number}": b"%d" % step}
                 mine = await trio.to_thread.run_sync(

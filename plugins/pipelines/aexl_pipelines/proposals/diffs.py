@@ -103,6 +103,7 @@ def _read_hunk(lines: Sequence[str], at: int, hunks: list[Hunk]) -> int:
     found = _PLACE.fullmatch(lines[at])
     start = int(found[1]) if found is not None and found[1] is not None else None
     body: list[Line] = []
+    lost = 0
     at += 1
     while at < len(lines):
         line = lines[at]
@@ -113,13 +114,14 @@ def _read_hunk(lines: Sequence[str], at: int, hunks: list[Hunk]) -> int:
                 body[-1] = body[-1]._replace(ends=False)
         elif line[:1] in {" ", "+", "-"}:
             body.append(Line(_mark(line), line[1:]))
+            lost = 0
         elif not line:
             body.append(Line(" ", ""))  # a blank line whose space was lost on the way
+            lost += 1
         else:
             break
         at += 1
-    while body and body[-1] == Line(" ", ""):
-        body.pop()
+    del body[len(body) - lost :]  # at the end it is rather none of the file's
     number = len(hunks) + 1
     if not any(line.mark != " " for line in body):
         raise Invalid(f"hunk {number} of the patch changes nothing")

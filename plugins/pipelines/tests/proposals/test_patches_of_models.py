@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aexl.errors import Invalid
@@ -20,6 +20,7 @@ LINE = st.sampled_from(["a", "b", "  c", "", "- id: x", "-- d", "++ e", "@ f", "
 TEXT = st.builds(lambda lines, end: "\n".join(lines) + ("\n" if end and lines else ""), st.lists(LINE), st.booleans())
 
 
+@example("\n", "a\n\n")
 @given(TEXT, TEXT)
 def test_a_diff_that_was_made_applies_to_what_it_was_made(old, new):
     patch = make_diff("f.yaml", old, new)
