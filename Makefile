@@ -29,6 +29,7 @@ unit: $(READY)
 
 test-long: $(READY) dist  ## crash exploration, soak, fuzzing, the executable built twice: tens of minutes
 	$(BIN)/pytest -m "long" -n 2
+	$(MAKE) verify-onedir ONEDIR=
 	$(MAKE) mutants
 
 faults: $(READY)  ## the fault list: each row, its tests, how many
@@ -59,14 +60,17 @@ dist-where-possible: $(READY)
 proof: $(READY)  ## `verify`, where this machine can make the executable
 	@if $(BIN)/python dist/build.py --can; then $(MAKE) verify; else echo "skipped: the executable was not tried"; fi
 
-verify: verify-onefile verify-onedir verify-tests  ## try every promise of the executable, on both shapes
+verify: verify-onefile verify-onedir verify-tests  ## try every promise of the executable; on the onedir those in which it could differ
 
 verify-onefile: dist
 	$(BIN)/python dist/verify.py dist/out/aexl
 
+# How it starts, what it gives to programs, where it runs from; the files inside are the onefile's. `ONEDIR=` tries all.
+ONEDIR := $(addprefix --only EXE-,01 03 05 06 09 10 11 22 27)
+
 verify-onedir: dist
 	rm -rf build/dist/unpacked && mkdir build/dist/unpacked && tar -xzf dist/out/aexl-onedir.tar.gz -C build/dist/unpacked
-	$(BIN)/python dist/verify.py build/dist/unpacked/aexl-onedir/aexl
+	$(BIN)/python dist/verify.py build/dist/unpacked/aexl-onedir/aexl $(ONEDIR)
 
 verify-tests: dist
 	$(BIN)/pytest -m "dist and not long" $$(grep -rl --include='test_*.py' 'mark\.dist' tests plugins)

@@ -7,7 +7,8 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -61,14 +62,28 @@ def run(
         sys.stderr.write(f"aexl: {command[0]}: {problem[1]}\n")
         raise typer.Exit(problem[0])
     url = session.ensure_server().rstrip("/")
-    secrets, grant = session.run(functools.partial(_begin, agent=agent, budget=amount, labels=labels))
-    try:
-        access = Access(url=url, token=grant.token, run=grant.run)
-        argv, env = govern(command, os.environ, access, private=secrets, keep=keep_env or (), adapt=adapt)
-        status = _run(argv, env, grace)
-    finally:
-        _close(session, grant, agent, quiet=quiet)
+    with _holding() as held:
+        secrets, grant = session.run(functools.partial(_begin, agent=agent, budget=amount, labels=labels))
+        try:
+            access = Access(url=url, token=grant.token, run=grant.run)
+            argv, env = govern(command, os.environ, access, private=secrets, keep=keep_env or (), adapt=adapt)
+            status = _run(argv, env, grace, held)
+        finally:
+            _close(session, grant, agent, quiet=quiet)
     raise typer.Exit(status if status >= 0 else 128 - status)
+
+
+@contextmanager
+def _holding() -> Iterator[Sequence[int]]:
+    """Only note signals that ask for the end while no program is there to get them: what was begun is given back."""
+    held: list[int] = []
+    taken = [number for number in _HELD if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, lambda number, _frame: held.append(number)) for number in taken}
+    try:
+        yield held
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 async def _begin(host: Host, agent: str, budget: int | None, labels: Mapping[str, str]) -> tuple[frozenset[str], Grant]:
@@ -77,7 +92,7 @@ async def _begin(host: Host, agent: str, budget: int | None, labels: Mapping[str
     return secrets, await open_grant(host, agent, budget, labels)
 
 
-def _run(argv: Sequence[str], env: Mapping[str, str], grace: float) -> int:
+def _run(argv: Sequence[str], env: Mapping[str, str], grace: float, held: Sequence[int]) -> int:
     """Run the program; one that is refused by the system at the last moment counts as a shell counts it."""
     import trio
 
@@ -86,7 +101,7 @@ def _run(argv: Sequence[str], env: Mapping[str, str], grace: float) -> int:
     # No further signals on the way out: whoever asked for the end has waited for the grace already.
     spec = ProcessSpec(argv=argv, env=env, cwd=Path.cwd(), inherit=True, cancel=())
     try:
-        return trio.run(functools.partial(run_in_terminal, spec, grace=grace))
+        return trio.run(functools.partial(run_in_terminal, spec, grace=grace, held=held))
     except (NotFound, Unavailable) as error:
         sys.stderr.write(f"aexl: {error}\n")
         return NOT_FOUND if isinstance(error, NotFound) else NOT_EXECUTABLE

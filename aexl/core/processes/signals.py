@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 import trio
@@ -23,13 +23,18 @@ _TO_END: Final = frozenset({signal.SIGTERM, signal.SIGHUP})
 _PASSED_ON: Final = (*_FROM_TERMINAL, *_TO_END, signal.SIGUSR1, signal.SIGUSR2)
 
 
-async def run_in_terminal(spec: ProcessSpec, *, grace: float) -> int:
+async def run_in_terminal(spec: ProcessSpec, *, grace: float, held: Sequence[int] = ()) -> int:
     """Run a program on our standard streams; return its exit code, or minus the signal that ended it.
 
     SIGTERM and SIGHUP are passed on and begin the end: after ``grace`` seconds, or
     at the second one, the whole tree is killed. Must run in the main thread.
+
+    Args:
+        held: Signals to end that have come before; if there is one, the program is not started.
     """
     with trio.open_signal_receiver(*_PASSED_ON) as signals:
+        if held:
+            return -held[0]
         async with spawn(spec) as process, trio.open_nursery() as nursery:
             nursery.start_soon(_pass_on, signals, process, grace, nursery.cancel_scope)
             await process.wait()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import trio
 
 from aexl.api import Accounts, Execution, Executions
 from aexl.core.cli import run as command
@@ -75,6 +76,23 @@ def own_program(name: str) -> str:
     path.write_text(f"#!{sys.executable} -S\nimport sys; sys.argv.insert(1, 'seen.json')\n{DUMP}\n")
     path.chmod(0o755)
     return f"./{name}"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_who_is_told_to_end_while_it_begins_gives_back_what_it_has(session, accounts, monkeypatch, number):
+    mint = accounts.mint
+
+    async def told(*arguments):
+        os.kill(os.getpid(), number)
+        return await mint(*arguments)
+
+    monkeypatch.setattr(accounts, "mint", told)
+    before = signal.getsignal(number)
+    done = aexl_run(session, "--budget", "1", "--", sys.executable, "-c", DUMP, "seen.json")
+    assert (done.code, Path("seen.json").exists()) == (128 + number, False)
+    assert "run " in done.err
+    assert [agent.name for agent in trio.run(accounts.list)] == ["alice"]
+    assert signal.getsignal(number) is before
 
 
 def test_the_program_is_pointed_at_the_server_with_a_token_of_its_own(session, monkeypatch):
