@@ -24,8 +24,8 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
-unit: $(READY)
-	$(BIN)/pytest -n 2 --dist worksteal -m "not long and not dist"
+unit: $(READY)  ## three at a time on two cores: many wait for the processes that they start
+	$(BIN)/pytest -n 3 --dist worksteal -m "not long and not dist"
 
 test-long: $(READY) dist  ## crash exploration, soak, fuzzing, the executable built twice: tens of minutes
 	$(BIN)/pytest -m "long" -n 2
