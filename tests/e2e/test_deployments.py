@@ -229,7 +229,7 @@ def check(owner, told):
 
 
 def test_kills_in_the_middle_of_deploys_lose_nothing_that_was_acknowledged(owner):
-    kill_again_and_again(owner, 3)
+    kill_again_and_again(owner, 2)
 
 
 @pytest.mark.long

@@ -25,6 +25,12 @@ def project(request, tmp_path):
     return made
 
 
+# `dist/verify.py` goes through a bucket with the executable, too.
+also_frozen = pytest.mark.parametrize(
+    "project", ["installed", pytest.param("executable", marks=[pytest.mark.dist, pytest.mark.long])], indirect=True
+)
+
+
 def show_it(project, url, clone):
     """Do what a person does first, with a bucket."""
     project.run("init")
@@ -67,6 +73,7 @@ def test_a_server_that_the_environment_names_is_asked_without_encryption_where_i
     assert Project(tmp_path / "clone", project.home).read() == project.read()
 
 
+@also_frozen
 @pytest.mark.parametrize("faults", [pytest.param(0.0, marks=pytest.mark.long), 0.15])
 def test_a_project_goes_through_a_strict_bucket(project, tmp_path, monkeypatch, faults):
     with StrictS3(seed=7, faults=faults) as server:
@@ -77,6 +84,7 @@ def test_a_project_goes_through_a_strict_bucket(project, tmp_path, monkeypatch, 
         assert any(key.startswith("store/packs/") for key in server.objects)
 
 
+@also_frozen
 def test_a_project_goes_through_moto(project, tmp_path, moto_url):
     show_it(project, moto_url, tmp_path / "clone")
 
@@ -85,6 +93,7 @@ def test_a_project_goes_through_azures_emulator(project, tmp_path, azure_url):
     show_it(project, azure_url, tmp_path / "clone")
 
 
+@also_frozen
 def test_a_project_goes_through_a_bucket_that_counts_generations(project, tmp_path, monkeypatch):
     with GoogleBucket() as server:
         for name, value in server.environment.items():
