@@ -10,27 +10,27 @@ are interleaved and medians shown. ``cpu`` is the server's own processor time pe
 request, ``system`` the kernel's part of it, ``first`` the time to the first byte.
 Nothing is asserted: the table at the end says which promises of the design were kept.
 
-The last full run, on two cores with nothing else to do, one flush 0.11 ms:
+The last full run, on two cores with nothing else to do, one flush 0.07 ms:
 
     shape   clients  server      requests/s  p50 ms  p99 ms  cpu µs  of forwarder
-    json         16  direct          62,321    0.21    0.83    12.4          3.93
-    json         16  forwarder       15,866    0.90    2.64    55.0          1.00
-    json         16  ungoverned       4,413    3.12    7.33     223          0.28
-    json         16  governed         2,937    5.18    10.3     320          0.19
-    json         64  governed         3,018    19.7    39.4     322          0.17
-    stream       16  forwarder        9,573    1.49    3.69    79.7          1.00
-    stream       16  ungoverned       2,477    5.96    12.4     403          0.26
-    stream       16  governed         1,649    9.10    15.2     603          0.17
-    stream       64  governed         1,741    34.2    63.3     577          0.16
+    json         16  direct          36,347    0.40    0.89    14.4          1.85
+    json         16  forwarder       19,620    0.76    1.85    47.9          1.00
+    json         16  ungoverned       5,553    2.83    4.57     179          0.28
+    json         16  governed         3,310    4.71    8.79     283          0.17
+    json         64  governed         3,826    16.2    29.8     253          0.19
+    stream       16  forwarder       11,276    1.38    2.59    78.6          1.00
+    stream       16  ungoverned       2,874    5.48    7.99     346          0.25
+    stream       16  governed         2,043    7.20    12.4     440          0.18
+    stream       64  governed         2,178    28.5    42.4     451          0.20
 
-    translated against untranslated, processor time: JSON 1.23 and 1.31, 50-chunk streams 1.52 and 1.51
-    added by governance with one client: JSON 1.11 ms (floor 1.23), a stream's first byte 1.22 ms (floor 1.61)
-    flushes per request: 2.01 with one client, 0.25 with 16
-    memory: 53.2 MB at first, 57.3 MB after 10,000 requests, 61.4 MB at the end
-    first answer after 0.44 s; ``--version`` 1.5 times ``python -c pass``; verify 171,000 events/s
+    translated against untranslated, processor time: JSON 1.20 and 1.25, 50-chunk streams 1.61 and 1.86
+    added by governance with one client: JSON 1.01 ms (floor 1.15), a stream's first byte 0.83 ms (floor 1.57)
+    flushes per request: 2.01 with one client, 0.13 with 16
+    memory: 55.3 MB at first, 59.1 MB after 10,000 requests, 63.0 MB at the end
+    first answer after 0.46 s; ``--version`` 1.65 times ``python -c pass``; verify 182,000 events/s
 
-    One floor is not kept: requests against the forwarder, 0.19 of 0.20; other runs gave 0.14
-    to 0.17. docs/explanation/performance.md has them, says why, and what was done since this run.
+    One floor is not kept: requests against the forwarder with 16 clients, 0.17 of 0.20.
+    docs/explanation/performance.md says why.
 """
 
 from __future__ import annotations
