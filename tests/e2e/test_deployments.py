@@ -215,17 +215,30 @@ def kill_again_and_again(owner, times):
 
 def check(owner, told):
     """Everything that was acknowledged is there, and each environment points at one that is active."""
-    listed = {each["id"]: each for each in owner.ask("GET", "deployments?limit=1000")["deployments"]}
+    listed, environments, gates = settled(owner)
     for name, status in told.items():
         assert listed[name]["status"] in AFTER.get(status, {status}), (name, status)
-    for found in owner.ask("GET", "environments")["environments"]:
+    for found in environments:
         serving = {each["id"] for each in (found["active"], found["canary"]) if each is not None}
         active = {
             name for name, each in listed.items() if (each["environment"], each["status"]) == (found["name"], "active")
         }
         assert serving == active
-    asked = {each["gate"]["run"] for each in open_gates(owner.program)}
+    asked = {each["gate"]["run"] for each in gates}
     assert {name for name, each in listed.items() if each["status"] == "waiting"} == asked
+
+
+def settled(owner):
+    """Read until nothing changes any more: what was decided before the kill is carried out after it."""
+    found = read(owner)
+    while (again := read(owner)) != found:
+        found = again
+    return found
+
+
+def read(owner):
+    listed = {each["id"]: each for each in owner.ask("GET", "deployments?limit=1000")["deployments"]}
+    return listed, owner.ask("GET", "environments")["environments"], open_gates(owner.program)
 
 
 def test_kills_in_the_middle_of_deploys_lose_nothing_that_was_acknowledged(owner):
