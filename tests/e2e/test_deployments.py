@@ -243,7 +243,7 @@ def read(owner):
 
 
 def test_kills_in_the_middle_of_deploys_lose_nothing_that_was_acknowledged(owner):
-    kill_again_and_again(owner, 2)
+    kill_again_and_again(owner, 3)
 
 
 @pytest.mark.long
