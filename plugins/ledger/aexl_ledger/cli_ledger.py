@@ -61,7 +61,11 @@ def show(
     if as_json:
         return session.json([execution_json(each) for each in recent])
     if not recent:
-        return _print("There are no executions yet." if agent is None else f"{agent} has no executions yet.")
+        return _print(
+            "There are no executions yet; 'aexl ledger tail' shows other events."
+            if agent is None
+            else f"{agent} has no executions yet."
+        )
     return session.table(views.COLUMNS, [views.row(each) for each in recent])
 
 
