@@ -9,14 +9,14 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import IO, Any
 
+import commands
+from commands import AEXL
 from model_server import ModelServer
 
-AEXL = Path(sys.executable).with_name("aexl")
 _visits = itertools.count(1)
 
 CONFIG = """
@@ -71,17 +71,8 @@ class Program:
         text = CONFIG.format(upstream=self.upstream.url) + "".join(models) + extra
         (self.home / "aexl.toml").write_text(text)
 
-    def run(self, *arguments: str, check: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [AEXL, *arguments],
-            check=False,
-            env=self.environ,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            stdin=subprocess.DEVNULL,
-            **options,
-        )
+    def run(self, *arguments: str, check: bool = True, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        done = commands.run(arguments, self.environ, cwd=cwd)
         if check and done.returncode != 0:
             raise AssertionError(f"aexl {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}")
         return done

@@ -151,11 +151,14 @@ def test_recorded_timing_is_kept_by_default(program: Program, folder: Path) -> N
     ask(program, token, "/v1/chat/completions", body)
     program.stop()
     seconds = []
-    for options in (["--timing", "recorded"], ["--timing", "none"]):
-        replay(program, folder, *options)
-        before = time.monotonic()
-        ask(program, token, "/v1/chat/completions", body)
-        seconds.append(time.monotonic() - before)
+    for timing in ("recorded", "none"):
+        replay(program, folder, "--timing", timing)
+        took = []
+        for _ in range(5):  # the quickest counts, since a machine may be busy
+            before = time.monotonic()
+            ask(program, token, "/v1/chat/completions", body)
+            took.append(time.monotonic() - before)
+        seconds.append(min(took))
         program.stop()
 
     assert seconds[0] >= 0.2 > seconds[1]

@@ -145,7 +145,7 @@ async def test_a_daemon_that_forked_twice_and_changed_session_is_dead_after_leav
             assert await process.wait() == 0
         assert is_alive(pid)
         began = time.monotonic()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 10  # of the 600 s that it sleeps
     assert not is_alive(pid)
     assert not Path(f"/proc/{pid}").exists()  # collected too
 
@@ -165,7 +165,7 @@ async def test_a_program_that_ignores_sigterm_is_killed_after_its_grace(tmp_path
     async with spawn(shell(script, tmp_path, cancel=((signal.SIGTERM, 0.1),))) as process:
         await process.lines.receive()
         began = time.monotonic()
-    assert 0.1 <= time.monotonic() - began < 1
+    assert 0.1 <= time.monotonic() - began < 10
     assert await process.wait() == -9
 
 

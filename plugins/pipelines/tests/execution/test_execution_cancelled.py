@@ -44,7 +44,7 @@ def alive(folder: Path) -> list[int]:
 
 
 async def started(folder: Path) -> None:
-    with trio.fail_after(10):
+    with trio.fail_after(30):
         while not (folder / "pids").exists() or len((folder / "pids").read_text().split()) < 2:
             await trio.sleep(0.01)
 
@@ -69,7 +69,7 @@ async def test_nothing_is_alive_a_second_after_cancelling(workshop, state):
         await started(workshop.project)
         began = time.monotonic()
         nursery.cancel_scope.cancel()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5  # less than a second, where nothing else is done
     assert not alive(workshop.project)
     states = {summarize(folder).state for folder in (workshop.host.data_dir / "runs").iterdir()}
     assert states == {"cancelled"}

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 
-AEXL = Path(sys.executable).with_name("aexl")
+import commands
+from commands import AEXL
+
 KEPT = ("PATH", "LANG", "TMPDIR")
 KEYS = ("AWS_", "AZURE_", "GOOGLE_")
 """How the names of variables begin that tests of buckets set."""
@@ -28,22 +27,8 @@ class Project:
 
     def aexl(self, *arguments, code=0, at=".", **environ):
         kept = {name: value for name, value in os.environ.items() if name in KEPT or name.startswith(KEYS)}
-        done = subprocess.run(
-            [self.program, *arguments],
-            cwd=self.folder / at,
-            env={
-                **kept,
-                "AEXL_HOME": str(self.home),
-                "HOME": str(self.home.parent),
-                "AEXL_AUTHOR": "Ada <ada@example.org>",
-                **environ,
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            timeout=60,
-        )
+        kept |= {"AEXL_HOME": str(self.home), "HOME": str(self.home.parent), "AEXL_AUTHOR": "Ada <ada@example.org>"}
+        done = commands.run(arguments, kept | environ, cwd=self.folder / at, program=self.program)
         assert done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
         assert "Traceback" not in done.stderr
         return done
