@@ -125,6 +125,21 @@ class Host(Protocol):
         """Run a program; leaving the context ends its whole tree."""
         ...
 
+    async def end_remains(self, mark: str) -> int | None:
+        """End what still carries the mark of a tree whose host was killed: SIGTERM first, SIGKILL a second later.
+
+        Of this machine and this user, whatever their parents are by now. Programs that a living host has started
+        ``within`` this mark end, too.
+
+        Returns:
+            How many processes there were; ``None`` where the system cannot say (without ``/proc``).
+
+        Raises:
+            Conflict: If this process carries the mark itself; nothing was ended.
+            Unavailable: If some do not end; names them.
+        """
+        ...
+
     def transport(self, upstream: Upstream) -> httpx.AsyncBaseTransport:
         """Return a transport with a pool of its own; closed when the host stops. Must not wait."""
         ...

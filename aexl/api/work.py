@@ -137,6 +137,8 @@ class ProcessSpec:
         stdin: What the program reads; ``None`` for an empty one. Ignored when ``inherit`` is true.
         converse: Standard input stays open after ``stdin``, for ``Process.send`` and ``Process.end_input``.
         inherit: The program uses the host's own standard streams (a terminal program).
+        within: The mark of a larger tree that it belongs to, for ``Host.end_remains``: hexadecimal digits, 32 or more
+            so that nobody else has the same. What it starts carries the mark too.
         folders: Folders to make before it starts where they are missing, mode 0700; they stay.
         files: Files to write before it starts, mode 0600; they are removed when it has ended.
         line_limit: Bytes; a longer line of output comes in pieces.
@@ -149,6 +151,7 @@ class ProcessSpec:
     stdin: bytes | None = None
     converse: bool = False
     inherit: bool = False
+    within: str = ""
     folders: Sequence[Path] = ()
     files: Mapping[Path, str] = field(default_factory=dict)
     cancel: Sequence[tuple[int, float]] = ((15, 5.0),)

@@ -177,6 +177,12 @@ class LocalHost:
 
         return spawn(spec)
 
+    async def end_remains(self, mark: str) -> int | None:
+        """End what a killed host has left behind."""
+        from aexl.core.processes.remains import end_remains
+
+        return await end_remains(mark)
+
     def transport(self, upstream: Upstream) -> httpx.AsyncBaseTransport:
         """Return the transport for these options; equal options share one pool, also across reloads."""
         from aexl.core.http.transport import make_transport

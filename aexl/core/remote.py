@@ -106,6 +106,12 @@ class RemoteHost:
 
         return spawn(spec)
 
+    async def end_remains(self, mark: str) -> int | None:
+        """End what a killed host has left behind."""
+        from aexl.core.processes.remains import end_remains
+
+        return await end_remains(mark)
+
     def transport(self, upstream: Upstream) -> httpx.AsyncBaseTransport:
         """Return a transport of this process."""
         from aexl.core.http.transport import make_transport

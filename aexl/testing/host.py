@@ -99,6 +99,11 @@ class FakeHost:
 
         return spawn(spec)
 
+    async def end_remains(self, mark: str) -> int | None:
+        from aexl.core.processes.remains import end_remains
+
+        return await end_remains(mark)
+
     def transport(self, upstream: Upstream) -> httpx.AsyncBaseTransport:  # noqa: ARG002 - a test decides
         assert self.upstream is not None, "the test must set FakeHost.upstream"
         return self.upstream

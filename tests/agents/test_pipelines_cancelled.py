@@ -228,3 +228,31 @@ def test_an_agent_and_its_tools_end_with_the_run_and_what_they_cost_is_booked(
     assert process.returncode == {"interrupt": 130, "timeout": 6, "budget": 7}[way]
     assert desk.states() == ["committed"]
     assert [agent["name"] for agent in desk.json("agent", "list")] == ["alice"]
+
+
+@needs("claude")
+def test_an_agent_that_a_killed_run_has_left_behind_ends_before_the_run_goes_on(desk: Desk, model: AgentModel) -> None:
+    desk.agent()
+    mark = f"98763.{os.getpid()}"
+    homes = f"HOME={desk.home}/runs/"
+    model.commands = [f"touch started; sleep {mark}"]
+    (desk.work / ".aexl.yaml").write_text(
+        'version: "1"\ndefaults: {runner: claude, model: claude-opus-4-8, tools: {allow: [Bash]}}\n'
+        'pipeline:\n  - id: invocation\n    prompt: "{{ step.invocation.prompt }}"\n'
+    )
+    with subprocess.Popen(
+        [AEXL, "pipeline", "run", "Do it.", "--quiet"],
+        env=desk.environ, cwd=desk.work, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    ) as process:  # fmt: skip
+        try:
+            wait_until(lambda: (desk.work / "started").exists() and bool(having("cmdline", f"sleep\0{mark}")))
+        finally:
+            process.kill()
+    assert having("cmdline", f"sleep\0{mark}")
+    assert having("environ", homes)
+    model.commands = ()
+    done = desk.run("pipeline", "resume", "last", cwd=desk.work)
+    assert "that the run had left behind when it was broken off" in done.stderr
+    assert not having("cmdline", f"sleep\0{mark}")
+    assert not having("environ", homes)
+    assert [agent["name"] for agent in desk.json("agent", "list")] == ["alice"]

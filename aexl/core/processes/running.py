@@ -110,7 +110,7 @@ async def spawn(spec: ProcessSpec) -> AsyncIterator[Process]:
     failure: BaseException | None = None
     try:
         await trio.to_thread.run_sync(files.write)
-        mark = new_mark()
+        mark = new_mark(spec.within)
         process = await _start(spec, mark)
         tree = descendants(process.pid, mark, own_session=not spec.inherit)
         running = RunningProcess(process, spec)

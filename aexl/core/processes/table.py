@@ -12,7 +12,11 @@ import signal
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from aexl.core.processes.environment import MARK
+
 PROC: Final = Path("/proc")
+
+_MARKED: Final = f"{MARK}=".encode()
 
 
 class Entry(NamedTuple):
@@ -54,11 +58,12 @@ def read_table() -> dict[int, Entry]:
 
 
 def carries(pid: int, mark: bytes) -> bool:
-    """Return whether a process was started with ``mark`` somewhere in its environment."""
+    """Return whether a process was started inside the tree that ``mark`` names."""
     try:
-        return mark in (PROC / str(pid) / "environ").read_bytes()
+        variables = (PROC / str(pid) / "environ").read_bytes().split(b"\0")
     except OSError:
         return False  # it has ended, or belongs to another user, whom we may not signal either
+    return any(each.startswith(_MARKED) and mark in each for each in variables)
 
 
 def send(entry: Entry, number: int) -> bool:

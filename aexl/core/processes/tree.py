@@ -57,11 +57,9 @@ class Descendants(Protocol):
         ...
 
 
-def new_mark() -> str:
-    """Return a value of ``AEXL_TREE`` for a tree that may stand inside another one."""
-    outer = os.environ.get(MARK)
-    own = uuid.uuid4().hex
-    return f"{outer}:{own}" if outer else own
+def new_mark(within: str = "") -> str:
+    """Return a value of ``AEXL_TREE`` for a tree that may stand inside others: this process's, and that of ``within``."""
+    return ":".join(filter(None, (os.environ.get(MARK), within, uuid.uuid4().hex)))
 
 
 def descendants(pid: int, mark: str, *, own_session: bool) -> Descendants:
@@ -134,11 +132,13 @@ class Tree:
             if not send_to_group(group, 0):
                 del self._groups[group]
 
+    def _may_be_marked(self, entry: Entry) -> bool:
+        """Say whether a process that is no descendant by number or session is worth a look at its environment."""
+        return entry.parent == self._host or not become_subreaper()
+
     def _find(self, table: dict[int, Entry]) -> None:
-        orphans_come_here = become_subreaper()
         for entry in table.values():
-            orphan = entry.parent == self._host or not orphans_come_here
-            if orphan and entry.pid not in self._members and carries(entry.pid, self._mark):
+            if entry.pid not in self._members and self._may_be_marked(entry) and carries(entry.pid, self._mark):
                 self._add(entry)
         grew = True
         while grew:

@@ -20,7 +20,7 @@ class ScratchHost(BriskHost):
     """The host, with a home of its own: runs, homes and caches of a case are nobody else's."""
 
     def __init__(self, host: Host, home: Path) -> None:
-        super().__init__(host)
+        super().__init__(host, "")  # nobody goes on with the run of a trial
         self._home = home
 
     @property

@@ -72,6 +72,7 @@ def _undo(session: Session, folder: Path, span: Span, later: Later) -> Undone:
     from aexl_pipelines.journal.writing import open_journal
     from aexl_pipelines.trees.undone import remember
 
+    _end_remains(session, folder)
     journal = open_journal(folder)  # nobody shall go on with the run meanwhile
     try:
         work = partial(undo, span=span, later=later, remember=lambda done: remember(folder, done, time.time()))
@@ -81,6 +82,17 @@ def _undo(session: Session, folder: Path, span: Span, later: Later) -> Undone:
     if done.saved is not None:
         _record(session, done, later)
     return done
+
+
+def _end_remains(session: Session, folder: Path) -> None:
+    """End what a run that was killed has left behind: it would write into the files again."""
+    from aexl_pipelines.execution.remains import end_tree, find_left_tree
+    from aexl_pipelines.governing.opening import WITHOUT
+
+    tree = find_left_tree(session.home, folder)
+    found = session.run(lambda host: end_tree(host, tree), without=WITHOUT) if tree else None
+    if found is not None:
+        say_aside(found)
 
 
 def _record(session: Session, done: Undone, later: Later) -> None:

@@ -189,7 +189,9 @@ async def _ask(instance: Instance, runner: Runner, request: RunnerRequest) -> Wo
         )
     else:
         work = work_of(outcome, request.prompt, instance.settings.runner)
-    masked = run.masker.record(msgspec.structs.replace(work, tools=listener.tools(), home=request.home.name))
+    dialogue = listener.dialogue.turns(work.response) if listener.dialogue is not None else ()
+    work = msgspec.structs.replace(work, tools=listener.tools(), dialogue=dialogue, home=request.home.name)
+    masked = run.masker.record(work)
     return _within_time(instance, masked)
 
 

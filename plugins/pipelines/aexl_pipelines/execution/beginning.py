@@ -62,7 +62,7 @@ def make_run(host: Host, ports: Ports, start: Start, ways: tuple[Walk, Call]) ->
         folder=start.journal.path.parent,
         home=host.data_dir,
         project=Path(begun.project),
-        host=host if isinstance(host, BriskHost) else BriskHost(host),
+        host=host if isinstance(host, BriskHost) else BriskHost(host, begun.tree),
         ports=ports,
         journal=start.journal,
         loaded=start.loaded,
@@ -81,6 +81,7 @@ def make_run(host: Host, ports: Ports, start: Start, ways: tuple[Walk, Call]) ->
         parent=parent,
         recent=parent.recent if parent is not None else Recent(),
         wants_diff=asks_for(pipeline, "diff"),
+        wants_turns=asks_for(pipeline, "turns"),
     )
 
 

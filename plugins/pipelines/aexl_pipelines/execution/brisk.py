@@ -25,10 +25,14 @@ class BriskHost:
     """The host, but leaving a program's context asks it once, and then ends its whole tree.
 
     What ends a program politely (a step's own timeout) is up to its runner and takes its time before that.
+
+    Args:
+        tree: The mark of all that the run starts: see ``remains``.
     """
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, tree: str) -> None:
         self._host = host
+        self._tree = tree
 
     @property
     def version(self) -> str:
@@ -64,7 +68,11 @@ class BriskHost:
     def spawn(self, spec: ProcessSpec) -> AbstractAsyncContextManager[Process]:
         """Run a program; see above for its end."""
         first = spec.cancel[0][0] if spec.cancel else signal.SIGTERM
-        return self._host.spawn(replace(spec, cancel=((first, GRACE),)))
+        return self._host.spawn(replace(spec, cancel=((first, GRACE),), within=self._tree))
+
+    async def end_remains(self, mark: str) -> int | None:
+        """See ``Host``."""
+        return await self._host.end_remains(mark)
 
     def transport(self, upstream: Upstream) -> httpx.AsyncBaseTransport:
         """See ``Host``."""

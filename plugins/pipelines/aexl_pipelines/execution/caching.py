@@ -48,6 +48,8 @@ class Cache:
             work = msgspec.json.decode(data, type=Work)
         except (OSError, msgspec.DecodeError):
             return None
+        if self._instance.run.wants_turns and work.response and not work.dialogue:
+            return None  # kept by a pipeline that did not ask for it
         return msgspec.structs.replace(
             work, cached=True, usage=None, cost=None, turns=None, session=None, totals=None, home=None
         )

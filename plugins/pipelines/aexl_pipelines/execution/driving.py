@@ -26,19 +26,19 @@ from aexl_pipelines.language.expressions.errors import Unresolved
 from aexl_pipelines.trees.copies import remove_copies
 
 
-async def drive(run: Run, first: RunBegun | RunResumed, *, copied: Sequence[Record] = ()) -> RunResult:
+async def drive(run: Run, first: RunBegun | RunResumed, *, more: Sequence[Record] = ()) -> RunResult:
     """Drive a run to its end; its journal is closed then.
 
     Args:
         first: What is written down first.
-        copied: What is taken over from another run.
+        more: What is written down next: what is taken over from another run, and notes.
 
     Raises:
         AexlError: If it cannot begin; then nothing of a new run is left.
     """
     try:
         with _plain_errors():
-            return await _drive(run, first, copied)
+            return await _drive(run, first, more)
     finally:
         begun = run.state.begun is not None
         run.journal.close()
@@ -47,7 +47,7 @@ async def drive(run: Run, first: RunBegun | RunResumed, *, copied: Sequence[Reco
                 await trio.to_thread.run_sync(lambda: shutil.rmtree(run.folder, ignore_errors=True))
 
 
-async def _drive(run: Run, first: RunBegun | RunResumed, copied: Sequence[Record]) -> RunResult:
+async def _drive(run: Run, first: RunBegun | RunResumed, more: Sequence[Record]) -> RunResult:
     await trio.to_thread.run_sync(give_values, run)
     header = _header(run, first)
     async with run.ports.governor.run(header, run.account.budget) as governed:
@@ -56,7 +56,7 @@ async def _drive(run: Run, first: RunBegun | RunResumed, copied: Sequence[Record
             run.masker.add_tokens()
         if run.parent is None or run.parent.loaded is not run.loaded:
             _check(run)
-        await _begin(run, first, copied)
+        await _begin(run, first, more)
         began = trio.current_time()
         try:
             end, flow = await _steps(run)
@@ -89,7 +89,7 @@ def _check(run: Run) -> None:
     )
 
 
-async def _begin(run: Run, first: RunBegun | RunResumed, copied: Sequence[Record]) -> None:
+async def _begin(run: Run, first: RunBegun | RunResumed, more: Sequence[Record]) -> None:
     """Write a run's begin down; what was spent before counts."""
     agent = (run.governed.agent or None) if run.governed is not None else None
     if isinstance(first, RunBegun):
@@ -99,12 +99,13 @@ async def _begin(run: Run, first: RunBegun | RunResumed, copied: Sequence[Record
             found = await run.try_capture(run.project, f"before run {run.id}", fresh=run.depth == 0)
         run.before, notes = (None, [found]) if isinstance(found, Noted) else (found, [])
         await run.emit(msgspec.structs.replace(first, agent=agent, before=run.before))
-        for record in (*notes, *copied):
-            await run.emit(record)
+        more = (*notes, *more)
     else:
         assert run.state.begun is not None
         run.before = run.state.begun.before
         await run.emit(msgspec.structs.replace(first, agent=agent))
+    for record in more:
+        await run.emit(record)
     run.account.add(run.state.usage, run.state.cost, run.state.turns)
 
 

@@ -20,6 +20,7 @@ from aexl.api.runners import (
     ToolUse,
 )
 from aexl_pipelines.execution.accounting import step_exceeded
+from aexl_pipelines.execution.dialogue import Dialogue
 from aexl_pipelines.execution.gating import ask
 from aexl_pipelines.execution.instance import Instance
 from aexl_pipelines.journal.records import ToolUsed, Verdict, total, total_usage
@@ -37,6 +38,7 @@ class Listener:
         scope: What is around the runner: cancelled when a budget is used up.
         over: Which budget that was.
         usage: What the agent says it has used so far; ``cost`` and ``turns`` likewise.
+        dialogue: What was said; nothing where no name in the pipeline asks for it.
     """
 
     def __init__(self, instance: Instance) -> None:
@@ -45,6 +47,7 @@ class Listener:
         self.usage: Usage | None = None
         self.cost: int | None = None
         self.turns = 0
+        self.dialogue = Dialogue() if instance.run.wants_turns else None
         self._instance = instance
         self._speaker = instance.speaker()
         self._tools: dict[str, ToolUsed] = {}
@@ -52,6 +55,8 @@ class Listener:
     async def hear(self, event: RunnerEvent) -> None:
         """Take an event in, and tell it."""
         instance = self._instance
+        if self.dialogue is not None:
+            self.dialogue.hear(event, _short(event.input) if isinstance(event, ToolUse) else None)
         match event:
             case Text(text=text, whole=whole):
                 self._speaker.say(text)

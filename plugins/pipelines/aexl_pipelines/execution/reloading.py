@@ -59,3 +59,4 @@ def take(run: Run, loaded: Loaded) -> None:
     run.loaded, run.pipeline = loaded, msgspec.structs.replace(pipeline, steps=steps)
     run.reloads += 1
     run.wants_diff = run.wants_diff or asks_for(run.pipeline, "diff")
+    run.wants_turns = run.wants_turns or asks_for(run.pipeline, "turns")

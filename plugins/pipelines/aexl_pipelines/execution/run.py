@@ -65,7 +65,7 @@ class Run:
         before: The snapshot of the project when the run began.
         walk: Runs a list of steps; ``call`` runs another pipeline. Here, because lists have loops in them, and loops
             have lists.
-        wants_diff: Some name in the pipeline asks for a diff.
+        wants_diff: Some name in the pipeline asks for a diff; ``wants_turns`` likewise for what was said.
         reloads: How often the pipeline was read again.
     """
 
@@ -95,6 +95,7 @@ class Run:
     recent: Recent = field(default_factory=Recent)
     before: ObjectId | None = None
     wants_diff: bool = False
+    wants_turns: bool = False
     reloads: int = 0
 
     def now(self) -> float:
@@ -217,7 +218,15 @@ def without_texts(record: Record) -> Record:
             return msgspec.structs.replace(record, text="", title="")
         case StepEnded():
             return msgspec.structs.replace(
-                record, prompt=None, response=None, structured=None, stdout=None, stderr=None, outputs={}, tools=()
+                record,
+                prompt=None,
+                response=None,
+                structured=None,
+                stdout=None,
+                stderr=None,
+                outputs={},
+                tools=(),
+                dialogue=(),
             )
         case GateOpened():
             gate = msgspec.structs.replace(record.gate, text="", content="")

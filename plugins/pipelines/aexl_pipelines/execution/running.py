@@ -19,13 +19,14 @@ from aexl_pipelines.execution.masking import MASK
 from aexl_pipelines.execution.outcomes import End, Work
 from aexl_pipelines.execution.passthrough import PASSTHROUGH, load_text
 from aexl_pipelines.execution.ports import Ports
+from aexl_pipelines.execution.remains import end_remains, end_tree, left_tree, new_tree
 from aexl_pipelines.execution.requests import RunRequest, RunResult
 from aexl_pipelines.execution.run import Run
 from aexl_pipelines.execution.sources import digest_of, read_sources
 from aexl_pipelines.execution.state import RunState, redone
 from aexl_pipelines.execution.values import Flow
 from aexl_pipelines.journal.folders import find_folder, make_folder, runs_folder
-from aexl_pipelines.journal.records import ChildBegun, RunBegun, RunOptions, RunResumed, StepLink
+from aexl_pipelines.journal.records import ChildBegun, Noted, Record, RunBegun, RunOptions, RunResumed, StepLink
 from aexl_pipelines.journal.writing import NAME, Journal, open_journal
 from aexl_pipelines.language.answers import whole_text
 from aexl_pipelines.language.inputs import bind_inputs
@@ -63,6 +64,7 @@ async def run_pipeline(host: Host, loaded: Loaded, request: RunRequest, ports: P
         options=request.options,
         parent=request.parent,
         follows=request.follows,
+        tree="" if request.parent is not None else new_tree(),
         aexl=host.version,
     )
     journal = await trio.to_thread.run_sync(_new_journal, host.data_dir, begun.run)
@@ -115,6 +117,7 @@ async def resume_run(
         NotFound: If there is no such run, or no such step in it.
         Conflict: If another process drives it, or it is part of another run.
         Invalid: If its journal is damaged, or a secret input is missing.
+        Unavailable: If the run was killed, and what it had started does not end.
     """
     folder = await trio.to_thread.run_sync(find_folder, host.data_dir, run)
     journal = await trio.to_thread.run_sync(open_journal, folder)
@@ -128,20 +131,26 @@ async def resume_run(
             return result_of(folder, state.ended)
         redo, since = _redo(state, from_step)
         merged = _merged(state.resumed.options if state.resumed is not None else begun.options, options)
+        tree = new_tree()
         begun = msgspec.structs.replace(
-            begun, options=merged, inputs={**begun.inputs, **(inputs or {})}, agent=_agent(state)
+            begun, options=merged, inputs={**begun.inputs, **(inputs or {})}, agent=_agent(state), tree=tree
         )
         loaded = await _load_again(folder, begun, ports)
+        found = await end_tree(host, left_tree(journal.records))
     except BaseException:
         if not journal.closed:
             journal.close()
         raise
-    resumed = RunResumed(at=ports.clock.now(), redo=redo, since=since, from_step=from_step, options=merged)
+    resumed = RunResumed(at=ports.clock.now(), redo=redo, since=since, from_step=from_step, options=merged, tree=tree)
     pipeline = loaded.unwrap()
     if begun.name is not None:
         pipeline = msgspec.structs.replace(pipeline, steps=pipeline.pipelines[begun.name])
     start = Start(begun=begun, loaded=loaded, pipeline=pipeline, journal=journal, state=state)
-    return await drive(make_run(host, ports, start, WAYS), resumed)
+    return await drive(make_run(host, ports, start, WAYS), resumed, more=_noted(found, resumed.at))
+
+
+def _noted(text: str | None, at: float) -> list[Record]:
+    return [] if text is None else [Noted(at=at, text=text)]
 
 
 def _agent(state: RunState) -> str | None:
@@ -217,6 +226,7 @@ async def fork_run(
     Raises:
         NotFound: If there is no such run, or no such step in it.
         Conflict: If ``restore`` would lose work.
+        Unavailable: If that run was killed, and what it had started does not end.
         Invalid: As ``run_pipeline``.
     """
     source = await trio.to_thread.run_sync(find_folder, host.data_dir, run)
@@ -226,6 +236,7 @@ async def fork_run(
     begun = msgspec.structs.replace(begun, inputs={**begun.inputs, **(inputs or {})})
     if loaded is None:
         loaded = await _load_again(source, begun, ports)
+    found = await end_remains(host, source)
     before = state.step(from_step).begun
     if restore and before is not None and before.before is not None:
         await ports.trees.restore(before.before, Path(begun.project))
@@ -240,12 +251,13 @@ async def fork_run(
         origin=StepLink(run=begun.run, step=from_step),
         agent=None,
         before=None,
+        tree=new_tree(),
     )
     journal = await trio.to_thread.run_sync(_new_journal, host.data_dir, begun.run)
     await trio.to_thread.run_sync(copy_homes, source, journal.path.parent)
     start = Start(begun=begun, loaded=loaded, pipeline=loaded.unwrap(), journal=journal)
     copied = with_own_copies(records, journal.path.parent)
-    return await drive(make_run(host, ports, start, WAYS), begun, copied=copied)
+    return await drive(make_run(host, ports, start, WAYS), begun, more=[*_noted(found, begun.at), *copied])
 
 
 async def call_run(run: Run, flow: Flow, address: str, target: PipelineTarget, prompt: str) -> Work:

@@ -268,7 +268,9 @@ def _ended(
 ) -> StepEnded:
     usage, cost = instance.spent(work.usage, work.cost)
     done = {name: getattr(work, name) for name in Done.__struct_fields__}
-    done |= {"usage": usage, "cost": cost, "tools": work.tools if instance.step.trace else ()}
+    done |= {"usage": usage, "cost": cost}
+    if not instance.step.trace:
+        done |= {"tools": (), "dialogue": ()}
     return StepEnded(
         at=instance.run.now(),
         step=instance.address,

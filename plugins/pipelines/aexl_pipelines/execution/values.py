@@ -143,12 +143,13 @@ def entry_of(ended: StepEnded, diff: str | None = None) -> dict[str, object]:
         "exit_code": ended.exit_code,
         "session_id": ended.session,
         "model": ended.model,
-        "turns": ended.turns,
+        "turn_count": ended.turns,
         "error": ended.error.message if ended.error is not None else None,
     }
     entry.update({name: value for name, value in fields.items() if value is not None})
     if ended.runner is not None:
         entry["tool_calls"] = [{"name": tool.name, "input": tool.input, "failed": tool.failed} for tool in ended.tools]
+        entry["turns"] = list(ended.dialogue)
     cost = ended.booked if ended.booked is not None else ended.cost
     if cost is not None:
         entry["cost_usd"] = cost / NANOS

@@ -76,6 +76,7 @@ class GateFiles:
             AlreadyDecided: If somebody was quicker.
             Invalid: If the gate cannot have this answer.
         """
+        verdict = msgspec.structs.replace(verdict, reason=verdict.reason.strip())
         check_verdict(gate, verdict)
         decided = Decided(gate=gate.id, question=digest_of(gate), verdict=verdict, at=at)
         with _disk_errors():

@@ -29,6 +29,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         cost: At the runner's own prices; of a loop or a call, that of all within.
         booked: What the ledger has booked for it, where it is governed.
         turns: Answers of models.
+        dialogue: What the agent and its tools said, turn by turn, where the pipeline names it: see ``Dialogue.turns``.
         session: What a later step may resume.
         totals: What the agent's session has counted so far.
         home: The name of the agent's folder below ``homes``, for going on in its session.
@@ -49,6 +50,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cost: int | None = None
     booked: int | None = None
     turns: int | None = None
+    dialogue: tuple[Mapping[str, object], ...] = ()
     session: str | None = None
     totals: Totals | None = None
     home: str | None = None

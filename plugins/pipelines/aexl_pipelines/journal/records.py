@@ -106,6 +106,7 @@ class RunBegun(Seen, frozen=True, kw_only=True, tag="run_begun"):
         before: The snapshot of the files when it began.
         depth: How many runs are above this one.
         follows: The run whose conversation this one goes on with: its first prompt is asked in that one's session.
+        tree: The mark of the programs that it starts, for ``Host.end_remains``; that of its caller where it has one.
     """
 
     run: str
@@ -123,6 +124,7 @@ class RunBegun(Seen, frozen=True, kw_only=True, tag="run_begun"):
     before: ObjectId | None = None
     depth: int = 0
     follows: str | None = None
+    tree: str = ""
     aexl: str = ""
 
 
@@ -134,6 +136,7 @@ class RunResumed(Seen, frozen=True, kw_only=True, tag="run_resumed"):
         since: The number of the first record that may not count any more.
         digest: Of the pipeline that runs from here on.
         options: Those that count from here on.
+        tree: Likewise.
     """
 
     redo: tuple[str, ...] = ()
@@ -142,6 +145,7 @@ class RunResumed(Seen, frozen=True, kw_only=True, tag="run_resumed"):
     digest: str = ""
     options: RunOptions = RunOptions()
     agent: str | None = None
+    tree: str = ""
 
 
 class PipelineReloaded(Seen, frozen=True, kw_only=True, tag="pipeline_reloaded"):

@@ -123,9 +123,9 @@ A step that calls a pipeline begins a run of its own, which sees `step.invocatio
 
 A failed step is tried again as `retry` says, at most; errors that it would meet again (a budget, a policy, a permission, wrong settings) end it at once. Then `on_error` decides, after a timeout `on_timeout`: `abort_pipeline` ends the run, `continue` goes on without its answer, its `on_result` and its `then`, `pause_for_human` asks. With `wait_for_all` a join takes the branches that failed as they are, and names them.
 A run that has used up its budget ends, whatever `on_error` says. A budget in USD needs a runner that counts money, or a server.
-When a branch fails or a run is cancelled, everything that it has started is ended within a second. `^C`, SIGTERM and the end of its terminal cancel a run; the last one does not under `nohup`. If aexl itself is killed (`kill -9`), what it has started goes on, and `resume` does not end it.
+When a branch fails or a run is cancelled, everything that it has started is ended within a second. `^C`, SIGTERM and the end of its terminal cancel a run; the last one does not under `nohup`. If aexl itself is killed (`kill -9`), what it has started goes on until `resume`, `fork` or `undo` of that run ends it, before anything else happens: all processes of this user that have the run's mark in the variable `AEXL_TREE`, whoever their parents are by now. Without `/proc` (macOS) they cannot be found, and the run's log says so; what step types of plugins have started is theirs.
 
-A secret is masked in everything that is kept or shown, answers included; one of fewer than four characters is not.
+A secret is masked in everything that is kept or shown, answers included; one of fewer than four characters is not. Files that steps write, and the snapshots of them, are as they are.
 With `cache: true` an answer is kept in `$AEXL_HOME/cache`, unless its step changed files.
 Without a person (`--headless`, or no terminal) a gate is closed and the run ends with 5, unless `--on-gate` answers it.
 A dry run asks the runner `stub`, runs no program and opens no gate; names that nothing has answered stay as they are written.

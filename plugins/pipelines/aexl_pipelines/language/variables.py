@@ -40,7 +40,8 @@ VARIABLES: Final[Mapping[str, str]] = {
     "step.ID.cost_usd": "What it cost.",
     "step.ID.session_id": "The agent's session.",
     "step.ID.model": "The model that answered.",
-    "step.ID.turns": "How many answers of models it took: a number, where ail's design has a list.",
+    "step.ID.turns": "What the agent and its tools said in the last attempt, as a JSON list: `step.ID.turns[0].type` is `assistant` or `user`, and `.content[0].type` is `text` (with `text`), `tool_use` (`name`, `input`) or `tool_result` (`name`, `result`, `failed`). At most 200,000 characters.",
+    "step.ID.turn_count": "How many answers of models it took, where the runner counts them.",
     "step.LOOP::ID.FIELD": "An inner step's entry, from outside: that of the last iteration.",
     "step.ID::before::0.FIELD": "An entry of a chain; `::then::` likewise.",
     "step.ID__on_result.response": "The answer of the pipeline that a branch ran.",
@@ -60,7 +61,7 @@ VARIABLES: Final[Mapping[str, str]] = {
 _SESSION: Final = ("tool", "cwd")
 _RUN: Final = ("run_id",)
 _PROGRAM: Final = frozenset({"stdout", "stderr", "exit_code"})
-_AGENT: Final = frozenset({"response", "tool_calls", "session_id", "turns", "model", "cost_usd"})
+_AGENT: Final = frozenset({"response", "tool_calls", "session_id", "turns", "turn_count", "model", "cost_usd"})
 _EVERY: Final = frozenset({"status", "diff", "files_changed", "result", "prompt"})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,7 @@ import trio
 from aexl.api import ASGIReceive, ASGIScope, ASGISend, Headers
 from aexl_pipelines.journal.following import follow
 from aexl_pipelines.journal.lines import Position, Written, as_json, decode_lines
-from aexl_pipelines.journal.records import Progress
+from aexl_pipelines.journal.records import Progress, Record
 from aexl_pipelines.journal.writing import NAME
 from aexl_pipelines.serving.jobs import Job, Station
 from aexl_pipelines.serving.watching import Listener
@@ -104,28 +104,28 @@ async def _tell_records(records: AsyncGenerator[Written, None], after: int, put:
 
 
 async def _tell_live(job: Job, listener: Listener, tail: _Tail, after: int, put: Put) -> None:
-    """Read the journal whenever the run has told that there is more of it: so no record is missed or told twice."""
+    """Put each record when the run has told of it, as the journal has it: none is missed, or told before its time."""
 
-    async def put_records() -> None:
-        for written in await trio.to_thread.run_sync(tail.read):
+    async def put_records(take: Callable[[], Sequence[Written]]) -> None:
+        for written in await trio.to_thread.run_sync(take):
             if written.number > after:
                 await put(record_frame(written))
 
     dropped = 0
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_end_listening, job, listener)
-        await put_records()
+        await put_records(tail.take_first)
         async for root, run, seen in listener.heard:
             if run != root:
                 continue  # a run that this one has called has a stream of its own
             if isinstance(seen, Progress):
                 await put(frame("progress", as_json(seen)))
             else:
-                await put_records()
+                await put_records(functools.partial(tail.take, seen))
             if listener.dropped > dropped:
                 await put(frame("dropped", msgspec.json.encode({"count": listener.dropped - dropped})))
                 dropped = listener.dropped
-        await put_records()
+        await put_records(tail.take_rest)
 
 
 async def _end_listening(job: Job, listener: Listener) -> None:
@@ -141,18 +141,50 @@ def record_frame(written: Written) -> bytes:
 
 
 class _Tail:
-    """Reads on in a journal."""
+    """Reads on in a journal, no further than its reader has heard: what an agent did meanwhile comes first."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
         self._position = Position()
+        self._waiting: list[Written] = []
+        self._begun = self._path.stat().st_size  # at once, in the moment in which the listening began
 
-    def read(self) -> list[Written]:
-        """Return the records that have come since the last time. Blocks."""
+    def take_first(self) -> list[Written]:
+        """Return the records that were there when this was made. Blocks."""
+        self._read(self._begun)
+        return self._take(len(self._waiting))
+
+    def take(self, until: Record) -> list[Written]:
+        """Return what follows up to a record; nothing for one that was returned before. Blocks."""
+        count = self._count(until)
+        if count == 0:
+            self._read()
+            count = self._count(until)
+        return self._take(count)
+
+    def take_rest(self) -> list[Written]:
+        """Return what follows to the end. Blocks."""
+        self._read()
+        return self._take(len(self._waiting))
+
+    def _count(self, until: Record) -> int:
+        """Return how many of those that wait come up to a record, with it; 0 where it is not among them."""
+        wanted = _key(until)
+        return next((at for at, each in enumerate(self._waiting, 1) if _key(each.record) == wanted), 0)
+
+    def _take(self, count: int) -> list[Written]:
+        taken, self._waiting = self._waiting[:count], self._waiting[count:]
+        return taken
+
+    def _read(self, end: int = -1) -> None:
         with self._path.open("rb") as file:
             file.seek(self._position.size)
-            data = file.read()
+            data = file.read() if end < 0 else file.read(end - self._position.size)
         found = list(decode_lines(data, self._position))
         if found:
             self._position = found[-1][1]
-        return [written for written, _ in found]
+        self._waiting += [written for written, _ in found]
+
+
+def _key(record: Record) -> tuple[object, ...]:
+    return type(record), record.at, getattr(record, "step", None)

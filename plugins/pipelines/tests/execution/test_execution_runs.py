@@ -217,6 +217,15 @@ async def test_an_answer_is_kept_while_nothing_has_changed(workshop):
     assert workshop.ended(second)["a"].cached
 
 
+async def test_an_answer_that_was_kept_without_its_turns_is_asked_for_again_where_they_are_named(workshop):
+    text = "pipeline: [{id: a, prompt: x, cache: true, tools: {disabled: true}}, {id: b, prompt: 'B'}]"
+    await workshop.run(text)
+    turns = text.replace("'B'", "'{{ step.a.turns[0].content[0].text }}'")
+    results = [await workshop.run(turns), await workshop.run(turns)]
+    assert [workshop.ended(each)["b"].prompt for each in results] == ["stub response", "stub response"]
+    assert [workshop.ended(each)["a"].cached for each in results] == [False, True]
+
+
 async def test_a_run_goes_on_behind_what_has_ended(workshop):
     workshop.stub = {"cost": 5}
     text = "pipeline: [{id: a, prompt: x}, {id: b, context: {shell: 'echo $$ >> ran'}}, {id: c, prompt: '{{ env.MISSING }}'}]"

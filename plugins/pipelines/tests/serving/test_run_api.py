@@ -15,6 +15,7 @@ from aexl_pipelines.execution.ports import Ports
 from aexl_pipelines.journal.folders import read_records
 from aexl_pipelines.journal.records import RunEnded
 from aexl_pipelines.serving.mounts import Doorstep
+from aexl_pipelines.serving.streams import tell_run
 
 
 async def until(client, path, **wanted):
@@ -113,13 +114,17 @@ async def test_a_run_that_waits_at_a_gate_says_so_and_goes_on_when_it_is_answere
     assert [step["step_id"] for step in ended["steps"]] == ["first", "review", "last"]
 
 
-async def test_a_rejected_run_ends_so(client, folder, texts):
+@pytest.mark.parametrize(
+    ("why", "told"),
+    [({"reason": "not today"}, "not today"), ({}, "was rejected by http:alice"), ({"reason": " "}, "by http:alice")],
+)
+async def test_a_rejected_run_ends_so_with_a_reason_and_without(client, folder, texts, why, told):
     body = {"folder": str(folder), "pipeline_inline": texts.gated, "wait": True}
     made = (await client.post("/api/v1/runs", body)).json
     gate = made["pending_gates"][0]["gate_id"]
-    await client.post(f"/api/v1/gates/{gate}", {"choice": "reject", "reason": "not today"})
+    await client.post(f"/api/v1/gates/{gate}", {"choice": "reject", **why})
     ended = await until(client, f"/api/v1/runs/{made['run_id']}", status="rejected")
-    assert (ended["exit_code"], "not today" in ended["message"]) == (5, True)
+    assert (ended["exit_code"], told in ended["message"]) == (5, True)
 
 
 @pytest.mark.parametrize(("option", "status"), [("approve", "completed"), ("reject", "rejected")])
@@ -237,6 +242,28 @@ async def test_a_run_is_followed_while_it_goes_on(client, folder, texts):
     assert told[-1][0] == "run_ended"
     after = [name for name, _, _ in told[[name for name, _, _ in told].index("gate_decided") :]]
     assert "progress" in after
+
+
+async def test_who_reads_late_hears_everything_in_the_order_in_which_it_happened(client, folder, texts, station):
+    body = {"folder": str(folder), "pipeline_inline": texts.gated, "wait": True}
+    made = (await client.post("/api/v1/runs", body)).json
+    job, frames = station.job(made["run_id"]), []
+
+    async def put(frame):
+        await job.done.wait()  # the client's connection takes nothing before
+        frames.append(frame)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(tell_run, station, station.runs / made["run_id"], -1, put)
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        await client.post(f"/api/v1/gates/{made['pending_gates'][0]['gate_id']}", {"choice": "approve"})
+    told = events(b"".join(frames).decode())
+    names = [name for name, _, _ in told]
+    numbers = [int(number) for _, number, _ in told if number is not None]
+    assert numbers == list(range(len(read_records(station.runs / made["run_id"]))))
+    assert names[-1] == "run_ended"
+    last = [name for name, _, data in told if data.get("step") == "last"]
+    assert (last[0], last[-1], "progress" in last) == ("step_begun", "step_ended", True)
 
 
 async def test_a_stream_ends_when_the_server_begins_to_stop(client, folder, texts, station):
