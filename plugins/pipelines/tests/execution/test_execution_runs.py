@@ -313,7 +313,7 @@ async def test_a_cancelled_run_has_an_end_and_leaves_no_process(workshop):
                 await trio.sleep(0.01)
         nursery.cancel_scope.cancel()
         began = trio.current_time()
-    assert trio.current_time() - began < 1
+    assert trio.current_time() - began < 5  # of the 100 s that it sleeps
     folder = next((workshop.host.data_dir / "runs").iterdir())
     assert summarize(folder).state == "cancelled"
     pid = (workshop.project / "pid").read_text().strip()
