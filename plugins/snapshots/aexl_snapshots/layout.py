@@ -12,6 +12,9 @@ CURRENT_FORMAT: Final = b"aexl-snapshots 1\n"
 OWN_NAMES: Final = frozenset({FORMAT_NAME, "packs", "heads", "tags", "pins", "gc", "probes", "tmp", "swap.lock"})
 """All that stands at the top of a store."""
 
+UNRECORDED: Final = "unrecorded"
+"""In a project's own repository: the notes of pushes that the ledger has not heard of."""
+
 
 def check_format(found: bytes, where: str) -> None:
     """Refuse a store that this version cannot read.

@@ -82,6 +82,27 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return any(each == push for each, _ in self.past)
 
 
+class Swap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A move of a head or tag that is about to be tried.
+
+    Attributes:
+        push: Names the push, as the record will have it.
+        name: What is moved: ``heads/main``, ``tags/v1``.
+        before: Where it points; ``None`` if it is new.
+        replaces: The push that wrote the record that is replaced; empty if there is none.
+        bytes: Of packs that went over.
+        time: Milliseconds since 1970.
+    """
+
+    push: str
+    name: str
+    before: ObjectId | None
+    after: ObjectId
+    replaces: str
+    bytes: int
+    time: int
+
+
 def next_record(
     before: Record | None, snapshot: ObjectId, packs: tuple[tuple[ObjectId, int], ...], push: str, time: int
 ) -> Record:

@@ -10,6 +10,7 @@ A repository is a store like any other, in a folder, and a few files that are it
         format  packs/  heads/  tags/  pins/  gc/      as in every store
         remotes.json  remotes/<remote>/<head>          where it is pushed to, and what was there last
         kept/                                          what else is kept; see ``kept``
+        unrecorded/                                    pushes that the ledger has not heard of
         tmp/  swap.lock  lock  indexes/  damaged/      unfinished files, locks, what may be removed
 """
 

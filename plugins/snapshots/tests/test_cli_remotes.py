@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import signal
+import sys
 
 import pytest
 from project import Project
@@ -37,6 +40,60 @@ def test_tags_that_were_sent_are_counted(project, tmp_path):
     project.run("tag", "c")
     assert "Pushed 2 tags to origin.\norigin is up to date" in project.run("push", "--tags").stdout
     assert project.json("push", "--tags")["tags"] == 0
+
+
+def test_tags_that_a_remote_refuses_are_named_when_all_others_were_sent(project, tmp_path):
+    store = str(tmp_path / "store")
+    project.run("remote", "add", "origin", store)
+    for tag in ("b", "d"):
+        project.run("tag", tag)
+    project.run("push", "--tags")
+    project.write(a="2\n")
+    project.run("commit", "-a", "-m", "two")
+    for tag in ("b", "d"):
+        project.run("tag", "--delete", tag)
+    for tag in ("a", "b", "c", "d", "e"):
+        project.run("tag", tag)
+    done = project.run("push", "--tags", code=5)
+    assert "Pushed 3 tags to origin.\nPushed" in done.stdout
+    assert "origin has other snapshots under 2 tags of yours, b, d, and tags do not move" in done.stderr
+    again = json.loads(project.run("push", "--tags", "--json", code=5).stdout)
+    assert (again["tags"], again["refused"]) == (0, ["b", "d"])
+    project.run("clone", store, str(tmp_path / "clone"))
+    assert len(Project(tmp_path / "clone", project.home).json("tag")) == 5
+
+
+KILLED = f"""#!{sys.executable}
+import os, signal
+from aexl.__main__ import main
+from aexl_snapshots import events
+
+def record_push(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+events.record_push = record_push
+main()
+"""
+
+
+def pushes_of(project):
+    lines = project.aexl("ledger", "tail", "--json").stdout.splitlines()
+    return [event["data"] for line in lines if (event := json.loads(line))["kind"] == "snapshots.push"]
+
+
+def test_a_push_that_was_killed_before_it_told_the_ledger_is_told_by_the_next_command(project, tmp_path):
+    killed = Project(project.folder, project.home, tmp_path / "killed")
+    killed.program.write_text(KILLED)
+    killed.program.chmod(0o755)
+    project.aexl("agent", "create", "alice", "5")
+    project.run("remote", "add", "origin", str(tmp_path / "store"))
+    killed.run("push", code=-signal.SIGKILL)
+    assert pushes_of(project) == []
+    head = project.json("log")[0]["id"]
+    for words in (["pull"], ["push"], ["pull"]):
+        assert "up to date" in project.run(*words).stdout.lower()
+        [told] = pushes_of(project)
+        assert (told["head"], told["to"], "interrupted" in told) == ("main", head, True)
 
 
 def test_a_mistyped_place_is_neither_added_nor_cloned(project, tmp_path):

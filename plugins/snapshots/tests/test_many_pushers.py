@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 from contextlib import asynccontextmanager, suppress
 
 import pytest
@@ -23,6 +25,10 @@ from aexl_snapshots.stores.folder import FolderStore
 from aexl_snapshots.stores.plane import PlaneStore
 from aexl_snapshots.sync.fetch import fetch
 from aexl_snapshots.sync.push import push
+
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 1.0
+"""Seconds: about as long as twelve take for a push each."""
 
 
 @pytest.fixture
@@ -58,8 +64,9 @@ def drivers(tmp_path, monkeypatch, request):
 
 
 async def push_often(repository, store, number, times, landed):
+    """Push so many snapshots; after a lost race, wait a random time, which grows, and make the snapshot anew."""
     for step in range(times):
-        while True:
+        for lost in itertools.count(1):
             try:
                 with suppress(NotFound):  # nobody has pushed yet
                     await fetch(repository, store, "store", "origin")
@@ -70,6 +77,7 @@ async def push_often(repository, store, number, times, landed):
                 )
                 await push(repository, store, "store", mine)
             except (HeadMoved, Unavailable):
+                await trio.sleep(random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**lost)))
                 continue
             landed.append(mine)
             break
@@ -80,6 +88,7 @@ async def run_pushers(store, tmp_path, pushers, times):
     async with trio.open_nursery() as nursery:
         for number in range(pushers):
             repository = Repository.init(tmp_path / f"pusher-{number}")
+            repository.add_remote("origin", "store:")
             nursery.start_soon(push_often, repository, store, number, times, landed)
 
     there = Repository.init(tmp_path / "there")

@@ -49,11 +49,11 @@ def clone(
 
 
 def _clone_into(session: Session, folder: Path, url: str, meter: Meter) -> tuple[ObjectId | None, int]:
-    from aexl_snapshots.cli import transfers
+    from aexl_snapshots.cli import sending
 
     repository = Repository.init(folder)
     repository.packs.expect(_AT_HAND)
-    fetched = transfers.receive(session, repository, DEFAULT_REMOTE, url, meter)
+    fetched = sending.receive(session, repository, DEFAULT_REMOTE, url, meter)
     repository.add_remote(DEFAULT_REMOTE, url)
     head = fetched.heads.get(DEFAULT_HEAD)
     tree = WorkTree(repository)

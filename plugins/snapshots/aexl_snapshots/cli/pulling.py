@@ -40,7 +40,7 @@ def pull(
 
     Local changes stay; where they are in the way, they are listed and nothing is changed.
     """
-    from aexl_snapshots.cli import transfers
+    from aexl_snapshots.cli import sending
 
     session: Session = ctx.obj
     tree = open_tree()
@@ -50,7 +50,7 @@ def pull(
         return _abort(session, tree, as_json=as_json)
     name, url = choose_remote(tree.repository, remote)
     with Bar() as bar:
-        fetched = transfers.receive(session, tree.repository, name, url, bar.meter)
+        fetched = sending.receive(session, tree.repository, name, url, bar.meter)
         theirs = fetched.heads.get(DEFAULT_HEAD)
         if theirs is None:
             raise NotFound(f"{name} has no head {DEFAULT_HEAD}; push to it first")

@@ -63,14 +63,18 @@ def _user() -> str:
     return f"{user}@{os.uname().nodename}"
 
 
-def record(session: Session, append: Callable[[Host], Awaitable[Receipt | None]]) -> None:
-    """Put an event into the ledger, where one is there; say so if that fails: what it tells of has happened."""
-    if not _has_ledger(session):
+def record(session: Session, append: Callable[[Host], Awaitable[Receipt | None]], *, hint: str = "") -> None:
+    """Put events into the ledger, where one is there; say so if that fails: what they tell of has happened.
+
+    Args:
+        hint: What is said then besides.
+    """
+    if not has_ledger(session):
         return
     try:
         session.run(append)
     except AexlError as error:
-        say_aside(f"done, but not recorded in the ledger: {error}")
+        say_aside(f"done, but not recorded in the ledger: {error}{hint}")
 
 
 def record_event(
@@ -82,8 +86,8 @@ def record_event(
     record(session, lambda host: events.record(host, event, subject, data))
 
 
-def _has_ledger(session: Session) -> bool:
-    """A command does not begin a ledger by itself."""
+def has_ledger(session: Session) -> bool:
+    """Say whether there is a ledger, or a server that may have one: a command does not begin one by itself."""
     return session.running() is not None or (session.home / "ledger.db").exists()
 
 

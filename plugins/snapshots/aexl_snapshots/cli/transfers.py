@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aexl.api import BlobStore, Host, ObjectId, Session
+from aexl.api import BlobStore, ObjectId, Session
 from aexl_snapshots.cli.reach import reach, run_alone
 from aexl_snapshots.cli.surroundings import record
 from aexl_snapshots.options import TABLE, SnapshotOptions
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from aexl_snapshots.maintenance.gc import Collected
     from aexl_snapshots.maintenance.repair import Repaired
     from aexl_snapshots.sync.fetch import Fetched
-    from aexl_snapshots.sync.push import Pushed
     from aexl_snapshots.worktree.tree import WorkTree
 
 
@@ -36,68 +35,6 @@ def probe_store(session: Session, url: str) -> None:
             await probe_folder(store)
 
     reach(session, url, work)
-
-
-def send(
-    session: Session,
-    repository: Repository,
-    remote: str,
-    url: str,
-    snapshot: ObjectId,
-    *,
-    tags: bool,
-    force: bool,
-    meter: Meter,
-) -> list[Pushed]:
-    """Push a snapshot, then all tags if wanted; remember where the remote is, and tell the ledger.
-
-    Returns:
-        What was done: the head's, then each tag's.
-
-    Raises:
-        Conflict: If the remote has another tag of that name; what was sent before stays sent, and recorded.
-    """
-    from aexl_snapshots.events import record_push
-    from aexl_snapshots.stores.folder import refuse_project
-    from aexl_snapshots.sync.push import push, push_tag
-
-    refuse_project(url)
-    lease, parallel = repository.tracked(remote).get(DEFAULT_HEAD), _options(session).parallel
-    done: list[Pushed] = []
-
-    async def work(store: BlobStore) -> None:
-        done.append(
-            await push(repository, store, url, snapshot, lease=lease, force=force, meter=meter, parallel=parallel)
-        )
-        for name in sorted(repository.tags()) if tags else ():
-            done.append(await push_tag(repository, store, url, name, meter=meter, parallel=parallel))
-
-    async def tell(host: Host) -> None:
-        for each in done:
-            await record_push(host, url, each)
-
-    try:
-        reach(session, url, work, here=repository.path)
-    finally:
-        if done:
-            repository.track(remote, DEFAULT_HEAD, snapshot)
-        if any(each.moved for each in done):
-            record(session, tell)
-    return done
-
-
-def receive(session: Session, repository: Repository, remote: str, url: str, meter: Meter) -> Fetched:
-    """Fetch all heads and tags of a store."""
-    from aexl_snapshots.sync.fetch import fetch
-
-    options = _options(session)
-
-    async def work(store: BlobStore) -> Fetched:
-        return await fetch(
-            repository, store, url, remote, trusted=options.trusted, meter=meter, parallel=options.parallel
-        )
-
-    return reach(session, url, work, here=repository.path)
 
 
 def collect_garbage(

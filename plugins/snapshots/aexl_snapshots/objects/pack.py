@@ -162,6 +162,16 @@ def decode_index(data: bytes, footer: Footer, what: str) -> list[Row]:
     return rows
 
 
+def read_rows(data: bytes, what: str) -> list[Row]:
+    """Return the index of a whole pack.
+
+    Raises:
+        Invalid: If it is damaged.
+    """
+    footer = decode_footer(data[-FOOTER_SIZE:], len(data), what)
+    return decode_index(data[footer.offset : -FOOTER_SIZE], footer, what)
+
+
 def _offset(row: Row) -> int:
     return row.offset
 

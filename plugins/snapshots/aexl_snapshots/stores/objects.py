@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from aexl.api import BlobStore, ObjectId
 from aexl.errors import Invalid, NotFound
@@ -21,12 +21,15 @@ from aexl_snapshots.stores.indexes import IndexCache
 
 T = TypeVar("T")
 
-_TAIL: Final = 64 * 1024
+TAIL: Final = 64 * 1024
 """Bytes asked for first of a pack's end; holds the whole index of a pack of up to 1,200 objects."""
 
 _SMALL: Final = 64 * 1024
 _CACHED: Final = 64 * 1024 * 1024
-"""Raw bytes of small objects that are kept: manifests share parts, and history is walked more than once."""
+"""Raw bytes of small objects that are kept: manifests share parts, and history is walked more than once.
+
+So many bytes of small packs are kept as well.
+"""
 
 
 async def read_record(store: BlobStore, name: str, where: str) -> tuple[Record, str] | None:
@@ -42,8 +45,26 @@ async def read_record(store: BlobStore, name: str, where: str) -> tuple[Record, 
     return Record.decode(data, f"{name} at {where}"), version
 
 
-async def read_index(store: BlobStore, id: ObjectId, size: int | None, where: str) -> tuple[list[pack.Row], int]:
-    """Return the rows of a pack and its bytes.
+class End(NamedTuple):
+    """What was read of a pack.
+
+    Attributes:
+        size: Bytes of the pack.
+        data: Its last ``TAIL`` bytes; all of a smaller pack.
+    """
+
+    rows: list[pack.Row]
+    size: int
+    data: bytes
+
+    @property
+    def is_all(self) -> bool:
+        """Whether the pack is so small that all of it came with its index."""
+        return len(self.data) == self.size
+
+
+async def read_end(store: BlobStore, id: ObjectId, size: int | None, where: str) -> End:
+    """Return the rows of a pack, and what came with them.
 
     Args:
         size: What the record says it has; ``None`` if nobody says.
@@ -52,28 +73,33 @@ async def read_index(store: BlobStore, id: ObjectId, size: int | None, where: st
         NotFound: If there is no such pack.
         Invalid: If it has another size, or is damaged; names it.
     """
-    what = f"pack {id} at {where}"
+    what, name = f"pack {id} at {where}", pack_name(id)
+    tail: bytes | None = None
     if size is None:
-        size = await _measure(store, id)
-    start = max(0, size - _TAIL)
-    tail = await store.get(pack_name(id), start=start, length=min(size, _TAIL) + 1)
+        begin = await store.get(name, start=0, length=TAIL + 1)
+        if len(begin) <= TAIL:
+            size, tail = len(begin), begin
+        else:
+            size = await _measure(store, name)
+    start = max(0, size - TAIL)
+    if tail is None:
+        tail = await store.get(name, start=start, length=min(size, TAIL) + 1)
     if len(tail) != size - start:
         raise Invalid(f"{what} does not have the {size} bytes that it should have")
     footer = pack.decode_footer(tail[-pack.FOOTER_SIZE :], size, what)
     if footer.index_size + pack.FOOTER_SIZE <= len(tail):
         index = tail[-footer.index_size - pack.FOOTER_SIZE : -pack.FOOTER_SIZE]
     else:
-        index = await store.get(pack_name(id), start=footer.offset, length=footer.index_size)
-    return pack.decode_index(index, footer, what), size
+        index = await store.get(name, start=footer.offset, length=footer.index_size)
+    return End(pack.decode_index(index, footer, what), size, tail)
 
 
-async def _measure(store: BlobStore, id: ObjectId) -> int:
-    """Find a blob's size by asking for ranges: stores need not tell it."""
-    low, high = 0, pack.LARGEST + 1  # a byte before ``low`` exists, none at ``high``
-    await store.get(pack_name(id), start=0, length=1)
+async def _measure(store: BlobStore, name: str) -> int:
+    """Find the size of a blob of more than ``TAIL`` bytes by asking for ranges: stores need not tell it."""
+    low, high = TAIL + 1, pack.LARGEST + 1  # a byte before ``low`` exists, none at ``high``
     while low < high:
         middle = (low + high) // 2
-        if await store.get(pack_name(id), start=middle, length=1):
+        if await store.get(name, start=middle, length=1):
             low = middle + 1
         else:
             high = middle
@@ -109,6 +135,8 @@ class StoreObjects:
         self._where: dict[bytes, tuple[ObjectId, pack.Row]] = {}
         self._cache: dict[ObjectId, bytes | list[pack.Part]] = {}
         self._cached = 0
+        self._whole: dict[ObjectId, bytes] = {}
+        self._room = _CACHED
 
     async def load(self, packs: Iterable[tuple[ObjectId, int | None]]) -> None:
         """Read the indexes of packs that are not known yet.
@@ -124,10 +152,13 @@ class StoreObjects:
 
     async def _load_one(self, pack_size: tuple[ObjectId, int | None]) -> None:
         id, known = pack_size
-        rows, size = await read_index(self.store, id, known, self.where)
+        end = await read_end(self.store, id, known, self.where)
         if self._kept is not None:
-            await in_thread(self._kept.keep, id, size, rows)
-        self.add(id, rows, size)
+            await in_thread(self._kept.keep, id, end.size, end.rows)
+        if end.is_all and self._room >= end.size:
+            self._room -= end.size
+            self._whole[id] = end.data
+        self.add(id, end.rows, end.size)
 
     def _recall_all(self, packs: Sequence[tuple[ObjectId, int | None]]) -> list[tuple[ObjectId, int | None]]:
         """Add the packs whose rows need not be asked for; return the others."""
@@ -153,6 +184,7 @@ class StoreObjects:
     def drop(self, id: ObjectId) -> None:
         """Forget a pack; objects that are in it only are unknown again."""
         rows, _ = self.packs.pop(id)
+        self._whole.pop(id, None)
         for row in rows:
             if self._where.get(row.id, ("", None))[0] == id:
                 del self._where[row.id]
@@ -179,7 +211,9 @@ class StoreObjects:
         return found
 
     async def frame(self, pack_id: ObjectId, row: pack.Row) -> bytes:
-        """Return a frame as it is stored."""
+        """Return a frame as it is stored; without asking, if all of its pack came with the index."""
+        if whole := self._whole.get(pack_id):
+            return whole[row.offset : row.offset + row.stored]
         return await self.store.get(pack_name(pack_id), start=row.offset, length=row.stored)
 
     async def opened(self, id: ObjectId) -> bytes | list[pack.Part]:

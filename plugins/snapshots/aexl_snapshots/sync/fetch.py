@@ -25,7 +25,7 @@ from aexl_snapshots.packs import pack_name
 from aexl_snapshots.progress import Meter, unwatched
 from aexl_snapshots.records import Record
 from aexl_snapshots.repository import Repository
-from aexl_snapshots.stores.objects import StoreObjects, read_record
+from aexl_snapshots.stores.objects import read_end, read_record
 from aexl_snapshots.sync.proof import Proof, proven_snapshots
 
 PARALLEL: Final = 4
@@ -149,29 +149,38 @@ class _Fetch:
 
     async def _bring_pack(self, pack_size: tuple[ObjectId, int]) -> None:
         id, size = pack_size
-        objects = StoreObjects(self._store, self._where, cache=self._repository.indexes)
-        await objects.load([pack_size])
-        rows, _ = objects.packs[id]
+        rows, data = await self._read_index(id, size)
         here = self._repository.packs
         needed = [row for row in rows if pack.object_of(row) not in here]
         weight = sum(row.stored for row in needed)
         if weight >= _WHOLE * size or size <= _BLOCK:
             if needed:
-                await self._bring_whole(id, size, rows)
+                await self._bring_whole(id, size, rows, data)
             else:
                 self._meter.add(size)
         else:
             await self._bring_some(id, needed)
             self._meter.add(size - weight)
 
-    async def _bring_whole(self, id: ObjectId, size: int, rows: Sequence[pack.Row]) -> None:
+    async def _read_index(self, id: ObjectId, size: int) -> tuple[Sequence[pack.Row], bytes]:
+        """Return a pack's rows; where it is so small that all of it came with them, its bytes, too."""
+        kept = self._repository.indexes
+        rows = await in_thread(kept.read, id, size)
+        if rows is not None:
+            return rows, b""
+        end = await read_end(self._store, id, size, self._where)
+        await in_thread(kept.keep, id, size, end.rows)
+        return end.rows, end.data if end.is_all else b""
+
+    async def _bring_whole(self, id: ObjectId, size: int, rows: Sequence[pack.Row], data: bytes) -> None:
         directory = self._repository.directory
         path, descriptor = await in_thread(directory.start_file)
         adopted = False
         try:
             try:
                 for start in range(0, size, _BLOCK):
-                    block = await self._store.get(pack_name(id), start=start, length=min(_BLOCK, size - start))
+                    wanted = min(_BLOCK, size - start)
+                    block = data or await self._store.get(pack_name(id), start=start, length=wanted)
                     await in_thread(self._write, path, descriptor, block)
                     self._received += len(block)
                     self._meter.add(len(block))

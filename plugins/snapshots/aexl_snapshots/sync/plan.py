@@ -19,7 +19,7 @@ _AS_IT_IS: Final = 1024 * 1024
 """A pack of this many bytes is sent as it is, if all of it is needed."""
 
 _FEW: Final = 4
-"""So are smaller ones, if there are no more than this."""
+"""So are smaller ones, if there are no more than this, and nothing else has to go into a new pack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def plan_uploads(packs: PackSet, needed: Iterable[ObjectId]) -> list[Upload]:
             whole.append(found)
         else:
             small.append(found)
-    if len(small) <= _FEW:
+    if len(small) <= _FEW and not rest:
         whole += small
     else:
         rest += [(found, row) for found in small for row in found.rows]

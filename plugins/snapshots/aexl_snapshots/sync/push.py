@@ -3,13 +3,14 @@
 Until the head has moved, nothing of a push is visible, so it may be broken off
 anywhere; what had been sent is found again. The head is swapped for the version
 that was read. Where the answer is lost, the head is read, and our own push
-recognised by its id, also behind pushes that came later.
+recognised by its id, also behind pushes that came later. Whoever shall hear of each
+that lands is told before the swap (``Swap``).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -22,11 +23,13 @@ from aexl_snapshots.maintenance.marks import keep_packs
 from aexl_snapshots.objects import pack
 from aexl_snapshots.packs import pack_name
 from aexl_snapshots.progress import Meter, unwatched
-from aexl_snapshots.records import DEFAULT_HEAD, MOST_PACKS, Record, next_record, ref_name
+from aexl_snapshots.records import DEFAULT_HEAD, MOST_PACKS, Record, Swap, next_record, ref_name
 from aexl_snapshots.repository import Repository
 from aexl_snapshots.stores.objects import StoreObjects, read_record
 from aexl_snapshots.sync.plan import Upload, needed_objects, plan_uploads, repository_ancestors
 from aexl_snapshots.tidying import SETTLED
+
+Announce = Callable[[Swap], None]
 
 PARALLEL: Final = 4
 _ATTEMPTS: Final = 10
@@ -42,12 +45,14 @@ class Pushed:
 
     Attributes:
         name: What was moved: ``heads/main``, ``tags/v1``.
+        push: Names the push.
         before: Where it pointed; ``None`` if it is new, the same as ``after`` if there was nothing to do.
         sent: Bytes of packs that went over.
         packs: How many packs hold it now; with hundreds, ``gc`` gathers them.
     """
 
     name: str
+    push: str
     before: ObjectId | None
     after: ObjectId
     sent: int
@@ -71,6 +76,7 @@ async def push(
     force: bool = False,
     meter: Meter | None = None,
     parallel: int = PARALLEL,
+    announce: Announce | None = None,
 ) -> Pushed:
     """Let a head of a store point to a snapshot, with all that it needs.
 
@@ -78,13 +84,14 @@ async def push(
         where: The store's URL, for errors.
         lease: With ``force``, where the caller believes the head points now; ``None`` for no head.
         force: The head need not be among what the snapshot was made from; but it must be ``lease``.
+        announce: Called in a worker thread before each attempt to swap; what it raises ends the push.
 
     Raises:
         HeadMoved: If the head is elsewhere; says what to do. What had been sent stays for the next attempt.
         Unavailable: If the store cannot be reached.
         Invalid: If an object here, or the head there, is damaged.
     """
-    work = _Push(repository, store, where, ref_name("heads", head), meter or unwatched(), parallel)
+    work = _Push(repository, store, where, ref_name("heads", head), meter or unwatched(), parallel, announce)
     async with InThread(repository.writing()):
         return await work.run(snapshot, lease, force=force)
 
@@ -97,8 +104,12 @@ async def push_tag(
     *,
     meter: Meter | None = None,
     parallel: int = PARALLEL,
+    announce: Announce | None = None,
 ) -> Pushed:
     """Send a tag and all that it needs.
+
+    Args:
+        announce: As for ``push``.
 
     Raises:
         NotFound: If there is no such tag here.
@@ -111,14 +122,21 @@ async def push_tag(
     there = await read_record(store, name, where)
     if there is not None and there[0].snapshot != tags[tag]:
         raise Conflict(f"{where} has a tag {tag} already, for {there[0].snapshot}; tags do not move")
-    work = _Push(repository, store, where, name, meter or unwatched(), parallel)
+    work = _Push(repository, store, where, name, meter or unwatched(), parallel, announce)
     async with InThread(repository.writing()):
         return await work.run(tags[tag], None, force=True)
 
 
 class _Push:
     def __init__(
-        self, repository: Repository, store: BlobStore, where: str, name: str, meter: Meter, parallel: int
+        self,
+        repository: Repository,
+        store: BlobStore,
+        where: str,
+        name: str,
+        meter: Meter,
+        parallel: int,
+        announce: Announce | None,
     ) -> None:
         self._repository = repository
         self._store = store
@@ -126,6 +144,7 @@ class _Push:
         self._name = name
         self._meter = meter
         self._parallel = parallel
+        self._announce = announce
         self._push = uuid7()
         self._began = time.monotonic()
         self._sent = 0
@@ -139,17 +158,35 @@ class _Push:
             before, version = await read_record(self._store, self._name, self._where) or (None, None)
             at = before.snapshot if before else None
             first = at if attempt == 0 else first
-            if before is not None and (at == snapshot or before.holds_push(self._push)):
+            if before is not None and before.holds_push(self._push):
                 return self._pushed(first, snapshot, before)
+            if before is not None and at == snapshot:
+                return self._pushed(at, snapshot, before)
             await self._check(at, snapshot, lease, force=force)
             record = await self._send(before, snapshot)
+            await self._tell(before, record)
             if await self._swap(record, version, at):
                 return self._pushed(first, snapshot, record)
         raise Unavailable(f"{self._name} at {self._where} changes all the time; try again")
 
+    async def _tell(self, before: Record | None, record: Record) -> None:
+        if self._announce is None:
+            return
+        swap = Swap(
+            push=self._push,
+            name=self._name,
+            before=before.snapshot if before else None,
+            after=record.snapshot,
+            replaces=before.push if before else "",
+            bytes=self._sent,
+            time=record.time,
+        )
+        await in_thread(self._announce, swap)
+
     def _pushed(self, before: ObjectId | None, after: ObjectId, record: Record) -> Pushed:
         return Pushed(
             name=self._name,
+            push=self._push,
             before=before,
             after=after,
             sent=self._sent,
@@ -191,6 +228,7 @@ class _Push:
         async def send(upload: Upload) -> None:
             id, data = await in_thread(upload.load)
             await self._put(id, data)
+            await in_thread(self._know, id, data)
             made.append((id, len(data)))
             self._meter.add(upload.size)
 
@@ -209,6 +247,11 @@ class _Push:
     def _plan(self, snapshot: ObjectId, stop: ObjectId | None, has: set[bytes]) -> list[Upload]:
         needed = needed_objects(self._repository, snapshot, stop, has.__contains__)
         return plan_uploads(self._repository.packs, needed)
+
+    def _know(self, id: ObjectId, data: bytes) -> None:
+        """Keep the index of a pack that is there and not here: the next push or fetch would ask for it."""
+        if id not in self._repository.packs.packs:
+            self._repository.indexes.keep(id, len(data), pack.read_rows(data, f"pack {id}"))
 
     async def _neighbour(self) -> Record | None:
         """Return another head or tag of the store, whose packs a new one may share."""
