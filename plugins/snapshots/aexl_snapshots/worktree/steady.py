@@ -4,6 +4,8 @@ A file is looked at before and after it is read; where size, times or inode diff
 it is read again. A file system's clock ticks every few milliseconds (some: every
 second), so two writes within one tick leave the same time; therefore a file that
 was changed just now is read twice, and counts only if it was the same both times.
+What cannot be told from a whole version: one large write that the system itself has
+stopped in the middle, for longer than both readings take.
 """
 
 from __future__ import annotations
