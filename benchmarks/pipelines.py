@@ -4,17 +4,17 @@ Runs are runs of the installed command, in a scratch home, in a project of some 
 ``stub``, which answers at once. A step is what a journal, two snapshots of the files and their comparison cost on top,
 and with a server a token of its own; it is the difference between many steps and one.
 
-The last full run, two cores, on a disk, with a load of two from other work:
+The last full run, two quiet cores, on a disk:
 
     ======================  ======  ===============
     run                     s       ms for one more
     ======================  ======  ===============
-    start to first step     0.64
-    200 steps               2.24    7.3
-    200 lines of shell      3.70    14.7
-    50 branches that read   0.72    -
-    50 branches that write  7.57    139
-    200 steps, governed     2.84    12.0
+    start to first step     0.57
+    200 steps               2.06    6.7
+    200 lines of shell      3.18    12.4
+    50 branches that read   0.79    1.4
+    50 branches that write  8.62    161
+    200 steps, governed     3.70    15.5
     ======================  ======  ===============
 
 With a load of ten it was 11.6, 29.0 and 30.4 ms for a step, a line of shell and a governed step. Processor time is

@@ -5,9 +5,10 @@ client (``tests/aiel/install`` puts it into ``build/aiel``; without it its row i
 other and takes minutes for 2,000, so that it sends a tenth of them unless ``--whole``. Calls are whole requests over
 a connection that is kept: authenticated, written down before and after, run in a worker that is kept, answered.
 
-The last full run, two cores, its second half beside other work: push of 2,000 files 0.45 s (0.22 ms each, aiel 40 ms
-each, 179 times as long), deploy 92 ms, rollback 3.6 ms, a warm invocation 9.4 ms for one client (0.66 of
-``python -c pass``), 9.2 ms each for 16 at once. A run before it gave 0.54 of ``python -c pass``.
+The last full run, two quiet cores: push of 2,000 files 0.44 s (0.22 ms each, aiel 43 ms
+each, 197 times as long with add and commit), deploy 95 ms, rollback 3.0 ms, a warm
+invocation 7.6 ms for one client (0.61 of ``python -c pass``; floor 2, goal 0.5), 7.2 ms
+each for 16 at once. Runs before it gave 0.54 and 0.66 of ``python -c pass``.
 
     python benchmarks/plane.py            a minute or two
     python benchmarks/plane.py --quick    a tenth of it, to see that it runs
