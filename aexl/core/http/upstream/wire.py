@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 import trio
 
+from aexl.core.http.eagerness import Eagerness
 from aexl.core.http.upstream.deadlines import Deadlines
 
 PIECE: Final = 65536
@@ -67,13 +68,14 @@ class Wire(Protocol):
 class PlainWire:
     """A connected, non-blocking socket."""
 
-    __slots__ = ("_closed", "_deadlines", "_expired", "_fd", "_poll", "_socket", "wrote")
+    __slots__ = ("_closed", "_deadlines", "_eagerness", "_expired", "_fd", "_poll", "_socket", "wrote")
 
     def __init__(self, connected: socket.socket, deadlines: Deadlines) -> None:
         self._socket = connected
         self._fd = connected.fileno()
         self._deadlines = deadlines
         self._poll = _poll(self._fd)
+        self._eagerness = Eagerness()
         self._expired = False
         self._closed = False
         self.wrote = False
@@ -103,6 +105,12 @@ class PlainWire:
         raise self._ended()
 
     async def receive(self, until: float) -> bytes:
+        if self._eagerness.wants():
+            await trio.lowlevel.checkpoint()
+            if not self._closed and (data := self._take()) is not None:
+                self._eagerness.succeed()
+                return data
+            self._eagerness.fail()
         deadlines = self._deadlines
         while not self._closed:
             deadlines.arm(self, until)
@@ -114,13 +122,18 @@ class PlainWire:
                 deadlines.waiting.pop(self, None)
             if self._expired:
                 break
-            try:
-                return self._socket.recv(PIECE)
-            except BlockingIOError:
-                continue  # another wake-up than ours
-            except OSError as error:
-                raise Broken(str(error)) from error
+            if (data := self._take()) is not None:  # else it was another wake-up than ours
+                return data
         raise self._ended()
+
+    def _take(self) -> bytes | None:
+        """Return what has come; nothing at the end, ``None`` if nothing has come yet."""
+        try:
+            return self._socket.recv(PIECE)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise Broken(str(error)) from error
 
     def is_quiet(self) -> bool:
         return not self._closed and not self._poll.poll(0)
