@@ -1,8 +1,8 @@
 """One connection's bytes: a socket driven directly, or any trio stream.
 
 A socket is taken out of trio's stream because the stream's checkpoints cost as
-much as the rest of a small request. Waiting is trio's own, and every read is a
-checkpoint, so a connection yields to the others at least once for each request.
+much as the rest of a small request. Waiting is trio's own, and every read waits,
+so a connection yields to the others at least once for each request.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ import struct
 from typing import Final, Protocol
 
 import trio
-
-from aexl.core.http.eagerness import Eagerness
 
 RECEIVE_BYTES: Final = 65536
 """The most that one read brings."""
@@ -73,8 +71,6 @@ class SocketWire:
         self._socket = socket.socket(fileno=stream.socket.detach())
         self._socket.setblocking(False)
         self._write_idle = write_idle
-        self._eagerness = Eagerness()
-        self._interrupted = False  # since the read that is tried began
         self._hangup = select.poll()
         self._hangup.register(self._socket, _LEFT)
 
@@ -84,15 +80,6 @@ class SocketWire:
         return self._socket
 
     async def read(self, seconds: float | None = None) -> bytes | None:
-        if self._eagerness.wants():
-            self._interrupted = False
-            await trio.lowlevel.checkpoint()
-            if self._interrupted:
-                return None
-            if (data := self._take()) is not None:
-                self._eagerness.succeed()
-                return data
-            self._eagerness.fail()
         try:
             while True:
                 if seconds is None:
@@ -102,22 +89,16 @@ class SocketWire:
                         await trio.lowlevel.wait_readable(self._socket)
                     if scope.cancelled_caught:
                         return None
-                if (data := self._take()) is not None:
-                    return data
+                try:
+                    return self._socket.recv(RECEIVE_BYTES)
+                except BlockingIOError:
+                    continue
         except trio.ClosedResourceError:  # from notify_closing
-            return None
-
-    def _take(self) -> bytes | None:
-        """Return what has come; nothing at the end, ``None`` if nothing has come yet."""
-        try:
-            return self._socket.recv(RECEIVE_BYTES)
-        except BlockingIOError:
             return None
         except OSError as error:
             raise ClientGone("the connection was reset") from error
 
     def interrupt(self) -> None:
-        self._interrupted = True
         trio.lowlevel.notify_closing(self._socket)
 
     async def write(self, data: bytes) -> None:

@@ -14,8 +14,8 @@ from typing import Final, Protocol
 
 import trio
 
-from aexl.core.http.eagerness import Eagerness
 from aexl.core.http.upstream.deadlines import Deadlines
+from aexl.core.http.upstream.eagerness import Eagerness
 
 PIECE: Final = 65536
 """The most bytes of one read."""

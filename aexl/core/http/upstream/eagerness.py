@@ -1,4 +1,4 @@
-"""Whether a read is tried before it is waited for."""
+"""Whether an answer is looked for before it is waited for."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ LONGEST: Final = 63
 
 
 class Eagerness:
-    """Says of one connection whether to try its next read at once: as long as that succeeds.
+    """Says of one connection whether to try its next read at once: as long as that mostly succeeds.
 
-    Where there is much to do, what is wanted has mostly come when the loop has gone around once; to wait for it costs
-    a system call and some steps of trio's more. Where there is little to do it never has come, and each try that fails
-    doubles how many reads are not tried (``docs/explanation/performance.md``).
+    Where there is much to do, the answer has mostly come when the loop has gone around once; to wait for it costs a
+    system call and some steps of trio's more. Where there is little to do it never has come. A try that fails doubles
+    how many reads are not tried, and one that succeeds halves it (``docs/explanation/performance.md``).
     """
 
     __slots__ = ("_pause", "_rest")
@@ -31,7 +31,7 @@ class Eagerness:
 
     def succeed(self) -> None:
         """Note that there was something."""
-        self._pause = 0
+        self._pause = self._rest = self._pause // 2
 
     def fail(self) -> None:
         """Note that there was nothing yet."""
