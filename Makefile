@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Some environments set it for images that are thrown away; here each of a thousand processes would compile what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: serve test frozen sources test-long check format lint types unit faults mutants bench bench-startup wheel dist dist-where-possible proof verify verify-onefile verify-onedir verify-tests clean agents
+.PHONY: serve test frozen sources test-long check format lint types unit faults mutants bench bench-instructions bench-startup wheel dist dist-where-possible proof verify verify-onefile verify-onedir verify-tests clean agents
 
 serve: $(READY)  ## run `aexl serve --demo`
 	$(BIN)/aexl serve --demo
@@ -56,6 +56,9 @@ bench: $(READY)  ## what performance claims rest on
 	$(BIN)/python benchmarks/pipelines.py
 	$(BIN)/python benchmarks/runtime.py
 	$(BIN)/python benchmarks/plane.py
+
+bench-instructions: $(READY)  ## how many instructions a call takes: tells small steps apart; needs valgrind
+	$(BIN)/python benchmarks/instructions.py
 
 wheel: $(READY)  ## build the wheel, install it into an empty environment, and try it
 	$(BIN)/python tests/wheel.py

@@ -19,8 +19,8 @@ import traffic
 HERE: Final = Path(__file__).parent
 AEXL: Final = str(Path(sys.executable).with_name("aexl"))
 TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
-READY: Final = 20.0
-"""Seconds within which a program must have printed its address."""
+READY: Final = 120.0
+"""Seconds within which a program must have printed its address: a tracer makes it fifty times as slow."""
 
 CONFIG: Final = """\
 [serve]
@@ -101,9 +101,9 @@ class Server:
             self.process.wait(timeout=30)
 
 
-def start_script(name: str, *arguments: str, folder: Path) -> Server:
-    """Start one of the programs beside this file."""
-    return _start(name, [sys.executable, str(HERE / f"{name}.py"), *arguments], environment(), folder / f"{name}.log")
+def start_script(name: str, *arguments: str, folder: Path, under: Sequence[str] = (sys.executable,)) -> Server:
+    """Start one of the programs beside this file; ``under`` is what runs it."""
+    return _start(name, [*under, str(HERE / f"{name}.py"), *arguments], environment(), folder / f"{name}.log")
 
 
 def make_home(home: Path, upstream: str, *, off: Sequence[str] = ()) -> None:
@@ -127,8 +127,8 @@ def start_aexl(name: str, home: Path, *, token: str = "none", under: Sequence[st
     command = [*under, AEXL, "serve", "--port", str(port)]
     server = _start(name, command, environment(home), home / "serve.log")
     server.token = token
-    if under:
-        server.pid = int(_children(server.pid)[0])
+    for child in _children(server.pid) if under else []:  # some tracers run it themselves
+        server.pid = int(child)
     return server
 
 
