@@ -11,18 +11,24 @@ from aexl.api import Sample, Subscriber
 
 logger = logging.getLogger("aexl.events")
 
+_Queue = tuple[Subscriber, trio.MemorySendChannel[object]]
+
 
 class Hub:
     """Passes events to subscribers, each through a bounded buffer of its own."""
 
     def __init__(self) -> None:
-        self._queues: list[tuple[Subscriber, trio.MemorySendChannel[object]]] = []
+        self._queues: list[_Queue] = []
+        self._by_kind: dict[type[object], list[_Queue]] = {}  # those that hear of a kind of event, once it was seen
         self._dropped: dict[str, int] = {}
 
     def publish(self, event: object) -> None:
         """Put an event into the buffers of who wants it; where one is full, drop and count it."""
-        for subscriber, queue in self._queues:
-            if isinstance(event, subscriber.events) and subscriber.wants():
+        kind = type(event)
+        if kind not in self._by_kind:
+            self._by_kind[kind] = [entry for entry in self._queues if issubclass(kind, entry[0].events)]
+        for subscriber, queue in self._by_kind[kind]:
+            if subscriber.wants():
                 try:
                     queue.send_nowait(event)
                 except trio.WouldBlock:
@@ -39,6 +45,7 @@ class Hub:
                 send, receive = trio.open_memory_channel[object](subscriber.buffer)
                 self._queues.append((subscriber, send))
                 self._dropped[subscriber.name] = 0
+                self._by_kind.clear()
                 nursery.start_soon(_deliver, subscriber, receive)
             task_status.started()
 

@@ -70,6 +70,10 @@ class CallPath:
         self.providers: Mapping[str, Provider] = {}
         self.metrics = CallMetrics()
         self.deadlines = Deadlines()
+        self.now: Callable[[], float] = trio.current_time
+        """The time on trio's clock; while calls are served, without looking for the clock each time."""
+        self.is_ending = False
+        """Every call is being cancelled, with the host."""
         self._nursery: trio.Nursery | None = None
         self._running: set[RunningCall] = set()
         self._parked: dict[trio.lowlevel.Task, None] = {}
@@ -80,8 +84,15 @@ class CallPath:
         """Hold the nursery in which calls run, until cancelled."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
+            self.now = trio.lowlevel.current_clock().current_time
+            nursery.start_soon(self.deadlines.watch)
             task_status.started()
-            await self.deadlines.watch()
+            await trio.lowlevel.wait_task_rescheduled(self._end)
+
+    def _end(self, _: object) -> trio.lowlevel.Abort:
+        """Hear that the host goes down, before the task of any call does."""
+        self.is_ending = True
+        return trio.lowlevel.Abort.SUCCEEDED
 
     async def drain(self, grace: float) -> None:
         """Wait for running calls to be settled; after ``grace`` seconds end and settle them."""

@@ -109,6 +109,12 @@ class Whole(trio.abc.ReceiveChannel[bytes]):
             raise trio.EndOfChannel
         return self._pieces.pop()
 
+    async def __anext__(self) -> bytes:
+        """Return the next piece; costs an exception and a coroutine less than asking ``receive``."""
+        if not self._pieces:
+            raise StopAsyncIteration
+        return self._pieces.pop()
+
     async def aclose(self) -> None:
         """Drop what is left."""
         self._pieces.clear()

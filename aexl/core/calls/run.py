@@ -13,9 +13,10 @@ import trio
 from aexl.api import Call, Ending, Headers, Hold, Lease, Plan, Provider, Reply, Target
 from aexl.api.events import CallSettled
 from aexl.core.calls.answer import LiveAnswer
+from aexl.core.calls.charge import COMPLETED
 from aexl.core.calls.pipe import Pipe, Whole
 from aexl.core.calls.retries import Next, judge, pause, retry_after
-from aexl.core.calls.settlement import RECORDED, Course, settle, unbooked
+from aexl.core.calls.settlement import RECORDED, Course, unbooked
 from aexl.errors import AexlError, CallError, ProviderFailed, Refused
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class RunningCall:
         if seconds <= 0:
             self.expire()
         else:
-            self._deadline = min(self._deadline, trio.current_time() + seconds)
+            self._deadline = min(self._deadline, self._path.now() + seconds)
             if self._scope is not None:
                 self._path.deadlines.arm(self, self._deadline)
 
@@ -110,59 +111,59 @@ class RunningCall:
         if self._stopped:
             scope.cancel()
         try:
-            await self._dispatch()
+            if await self._try(*self._targets[0]):
+                await self._try_on()
             self.is_cut = False
         finally:
             self._scope = None
             deadlines.waiting.pop(self, None)
-        return not scope.cancel_called
+        return not self._stopped
 
-    async def _dispatch(self) -> None:
-        """Try one target after the other, and all of them again, as far as the plan goes and an attempt may follow."""
-        number = 0
-        useless: set[int] = set()
+    async def _try_on(self) -> None:
+        """Try the other targets, and all of them again, as far as the plan goes and an attempt may follow."""
+        number = 1
+        useless = {0} if judge(self._course) is Next.ELSEWHERE else set()
         for round_number in range(self.plan.rounds):
             if round_number and not await self._wait(round_number):
                 return
             for index, (target, provider) in enumerate(self._targets):
-                if index in useless:
+                if index in useless or round_number == index == 0:
                     continue
-                if number and not await self._go_on(number):
+                if not await self._go_on(number):
                     return
                 number += 1
-                following = await self._try(target, provider)
-                if following is Next.NOTHING:
+                if not await self._try(target, provider):
                     return
-                if following is Next.ELSEWHERE:
+                if judge(self._course) is Next.ELSEWHERE:
                     useless.add(index)
 
-    async def _try(self, planned: Target, provider: Provider) -> Next:
-        """Open one target and read its answer; return what may follow."""
+    async def _try(self, planned: Target, provider: Provider) -> bool:
+        """Open one target and read its answer; return whether another attempt may follow."""
         target = _granted(planned, self.call, self.plan, self.hold)
-        self._course = course = Course(target, trio.current_time())
+        self._course = course = Course(target, self._path.now())
         self._resting = False
         try:
             async with provider.open(self.call, target) as reply:
                 course.reply = reply
-                course.first_byte = trio.current_time() - course.started
-                course.end(*await self._read(reply))
+                course.first_byte = self._path.now() - course.started
+                course.ending, course.failure = await self._read(reply)
         except ProviderFailed as error:
             course.reply = None
             course.end(Ending.UNSENT if error.charged == "no" else Ending.LOST, error)
         except Exception as error:
             logger.exception("provider %s failed in a way it must not", target.provider)
             course.end(Ending.LOST, _broken(target, error))
-        if course.ending is Ending.COMPLETED or self.answer.has_begun or self._left:
-            return Next.NOTHING
+        if course.ending is COMPLETED or self.answer.has_begun or self._left:
+            return False
         self._resting = True
         if course.reply is not None:
             course.retry_after = retry_after(course.reply.headers, time.time())
-        return judge(course)
+        return judge(course) is not Next.NOTHING
 
     async def _wait(self, round_number: int) -> bool:
         """Wait for another round; return whether there is one."""
         seconds = pause(round_number, self._course.retry_after, self.plan.patience, random.random)
-        if seconds is None or trio.current_time() + seconds >= self.call.deadline:
+        if seconds is None or self._path.now() + seconds >= self.call.deadline:
             return False
         await trio.sleep(seconds)
         return not self._left
@@ -174,13 +175,13 @@ class RunningCall:
         book = self._path.retrying
         if book is not None:
             try:
-                self.hold = await book.retry(self.hold, course.attempt(number, extra))
+                self.hold = await book.retry(self.hold, course.attempt(number, extra, self._path.now()))
             except AexlError as error:
                 logger.info("execution %s is not tried elsewhere: %s", self.answer.execution, error)
                 return False
         elif extra:
             return False
-        self._path.tried(course.outcome(self.plan, self._each, stream=False))
+        self._path.tried(course.outcome(self.plan, self._each, self._path.now(), stream=False))
         self._lost += extra
         self.answer.reset()
         return True
@@ -190,23 +191,23 @@ class RunningCall:
         answer, course = self.answer, self._course
         good = 200 <= reply.status < 300
         answer.status = reply.status
-        answer.headers = _merged(reply.headers, self._leases)
-        if self.call.stream and good:
+        answer.headers = _merged(reply.headers, self._leases) if self._leases else reply.headers
+        pipe = Pipe() if self.call.stream and good else None
+        if pipe is not None:
             answer.stream = True
-            answer.chunks = Pipe()
-        send = answer.chunks.send if answer.stream and isinstance(answer.chunks, Pipe) else None
+            answer.chunks = pipe
         receive = reply.chunks.receive
         options = self._path.options
         try:
             while True:
                 chunk = await receive()
                 course.size += len(chunk)
-                if course.size <= RECORDED or send is None:
+                if course.size <= RECORDED or pipe is None:
                     course.recorded.append(chunk)
-                if send is not None:
+                if pipe is not None:
                     if not answer.has_begun:  # from here on, nothing is tried again
                         answer.begin()
-                    await send(chunk)
+                    await pipe.send(chunk)
                 elif course.size > options.answer_bytes:
                     return Ending.LOST, _too_large(options.answer_bytes)
                 if self._left and course.size > options.drain_bytes:
@@ -218,8 +219,8 @@ class RunningCall:
         if not good:
             return Ending.REJECTED, None
         course.finished = reply.finished
-        ended = reply.finished or reply.usage is not None
-        return (Ending.COMPLETED if ended else Ending.CUT), None
+        ended = course.finished or reply.usage is not None
+        return (COMPLETED if ended else Ending.CUT), None
 
     def _cancelled_ending(self) -> Ending:
         course = self._course
@@ -234,10 +235,15 @@ class RunningCall:
         answer, course = self.answer, self._course
         if self.is_cut:
             course.end(self._cancelled_ending(), self._verdict or _timed_out())
-        outcome = course.outcome(self.plan, self._each, stream=answer.stream, lost=self._lost)
+        outcome = course.outcome(self.plan, self._each, self._path.now(), stream=answer.stream, lost=self._lost)
         trouble: BaseException | None = course.failure
         try:
-            answer.booked = await settle(self._path.book, self.hold, outcome, course.replay(answer))
+            settling = self._path.book.settle(self.hold, outcome, course.replay(answer))
+            if self._path.is_ending:
+                with trio.CancelScope(shield=True):  # is dear, and seldom needed
+                    answer.booked = await settling
+            else:
+                answer.booked = await settling
         except AexlError as error:
             trouble = unbooked(error)
         except Exception:
@@ -280,15 +286,11 @@ def _granted(target: Target, call: Call, plan: Plan, hold: Hold) -> Target:
 
 def _merged(headers: Headers, leases: Sequence[Lease]) -> Headers:
     """Add the gates' headers, where the provider has none of the name."""
-    names: set[bytes] | None = None
-    merged = list(headers)
-    for lease in leases:
-        for name, value in lease.headers:
-            if names is None:
-                names = {known for known, _ in headers}
-            if name not in names:
-                merged.append((name, value))
-    return merged
+    extra = [header for lease in leases for header in lease.headers]
+    if not extra:
+        return headers
+    names = {name for name, _ in headers}
+    return [*headers, *(header for header in extra if header[0] not in names)]
 
 
 def _broken(target: Target, error: Exception) -> ProviderFailed:

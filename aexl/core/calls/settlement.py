@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from math import inf
 from typing import Final
 
-import trio
+import msgspec
 
-from aexl.api import Attempt, Booked, Ending, Hold, Outcome, Plan, Replay, Reply, Settlement, Target
+from aexl.api import Attempt, Ending, Hold, Outcome, Plan, Replay, Reply, Target
 from aexl.core.calls.answer import LiveAnswer
-from aexl.core.calls.charge import charge, with_lost
+from aexl.core.calls.charge import COMPLETED, charge, with_lost
 from aexl.core.calls.estimate import bound_output
 from aexl.errors import AexlError, CallError, Refused
 
@@ -17,7 +16,7 @@ RECORDED: Final = 1024 * 1024
 """Bytes of an answer that are kept until it is settled, for a replay and for an estimate."""
 
 
-class Course:
+class Course(msgspec.Struct):
     """How a call has gone so far.
 
     Attributes:
@@ -33,30 +32,16 @@ class Course:
         first_byte: Seconds from then to the answer's head.
     """
 
-    __slots__ = (
-        "ending",
-        "failure",
-        "finished",
-        "first_byte",
-        "recorded",
-        "reply",
-        "retry_after",
-        "size",
-        "started",
-        "target",
-    )
-
-    def __init__(self, target: Target, started: float = 0.0) -> None:
-        self.target = target
-        self.reply: Reply | None = None
-        self.ending = Ending.UNSENT
-        self.failure: CallError | None = None
-        self.finished = False
-        self.recorded: list[bytes] = []
-        self.size = 0
-        self.retry_after: float | None = None
-        self.started = started
-        self.first_byte: float | None = None
+    target: Target
+    started: float
+    reply: Reply | None = None
+    ending: Ending = Ending.UNSENT
+    failure: CallError | None = None
+    finished: bool = False
+    recorded: list[bytes] = []
+    size: int = 0
+    retry_after: float | None = None
+    first_byte: float | None = None
 
     def end(self, ending: Ending, failure: CallError | None) -> None:
         """Note how it ended."""
@@ -68,31 +53,32 @@ class Course:
         """The provider neither said that it failed, nor was never reached."""
         return self.ending not in (Ending.REJECTED, Ending.UNSENT)
 
-    def outcome(self, plan: Plan, hold: Hold, *, stream: bool, lost: int = 0) -> Outcome:
+    def outcome(self, plan: Plan, hold: Hold, now: float, *, stream: bool, lost: int = 0) -> Outcome:
         """Return what the book is told, if the call ends now.
 
         Args:
             hold: Of one attempt.
+            now: On trio's clock.
             lost: Nano-dollars that earlier attempts may have cost.
         """
         reply, ending = self.reply, self.ending
         usage = reply.usage if reply else None
-        exact = usage is not None and ending is Ending.COMPLETED
+        exact = usage is not None and ending is COMPLETED
         delivered = 0 if exact else self._bound(stream)
-        own = charge(plan, hold, self.target, ending=ending, usage=usage, delivered=delivered)
+        own = charge(plan, hold, self.target, ending, usage, delivered)
         return Outcome(
             ending=ending,
             charge=with_lost(own, lost) if lost else own,
             usage=usage,
             target=self.target,
             status=reply.status if reply else None,
-            seconds=trio.current_time() - self.started,
+            seconds=now - self.started,
             first_byte=self.first_byte,
             upstream_id=reply.upstream_id if reply else None,
             retry_after=self.retry_after,
         )
 
-    def attempt(self, number: int, extra: int) -> Attempt:
+    def attempt(self, number: int, extra: int, now: float) -> Attempt:
         """Return what is put on record of an attempt that failed."""
         return Attempt(
             number=number,
@@ -100,7 +86,7 @@ class Course:
             ending=self.ending,
             code=self.failure.code if self.failure is not None else "status",
             status=self.reply.status if self.reply else None,
-            seconds=trio.current_time() - self.started,
+            seconds=now - self.started,
             extra=extra,
         )
 
@@ -110,7 +96,7 @@ class Course:
 
     def replay(self, answer: LiveAnswer) -> Replay | None:
         """Return what a repeated request may be answered with: complete successes that fit."""
-        if self.ending is not Ending.COMPLETED or not self.finished or self.size > RECORDED:
+        if self.ending is not COMPLETED or not self.finished or self.size > RECORDED:
             return None
         return Replay(
             execution=answer.execution,
@@ -119,15 +105,6 @@ class Course:
             chunks=self.recorded,
             stream=answer.stream,
         )
-
-
-async def settle(book: Settlement, hold: Hold, outcome: Outcome, replay: Replay | None) -> Booked:
-    """Book, also in a host that is being cancelled; a shield is dear, and seldom needed."""
-    if trio.current_effective_deadline() == -inf:
-        scope = trio.CancelScope(shield=True)
-        with scope:
-            return await book.settle(hold, outcome, replay)
-    return await book.settle(hold, outcome, replay)
 
 
 def unbooked(error: AexlError | None) -> Refused:

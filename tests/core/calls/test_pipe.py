@@ -86,3 +86,10 @@ async def test_a_cancelled_reader_leaves_the_pipe_usable():
 
 async def test_a_whole_body_gives_its_pieces():
     assert await drain(Whole([b"a", b"b"])) == [b"a", b"b"]
+
+
+async def test_a_whole_body_can_be_asked_for_piece_by_piece():
+    whole = Whole([b"a"])
+    assert await whole.receive() == b"a"
+    with pytest.raises(trio.EndOfChannel):
+        await whole.receive()
