@@ -15,7 +15,7 @@ import os
 import ssl
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import httpx
 import trio
@@ -23,9 +23,9 @@ import trio
 from aexl.api import Arriving, Headers, Upstream
 from aexl.core.http.upstream.deadlines import Deadlines
 from aexl.core.http.upstream.dial import Dialer, new_context, shared_context
-from aexl.core.http.upstream.exchange import Body, Exchange, Times, Unsent
+from aexl.core.http.upstream.exchange import Exchange
 from aexl.core.http.upstream.failures import failure
-from aexl.core.http.upstream.head import encode, frame
+from aexl.core.http.upstream.head import complete, encode, frame
 from aexl.core.http.upstream.pool import Pool
 from aexl.core.http.upstream.proxies import proxy_for
 from aexl.core.http.upstream.resolve import Origin, Resolver, check_scheme, resolve
@@ -33,6 +33,12 @@ from aexl.core.http.upstream.standin import StandIn
 
 _ORIGINS: Final = 256
 """So many origins are remembered before those without a connection are forgotten."""
+
+HEADS: Final = 128
+"""So many heads are remembered before all of them are forgotten."""
+
+LONGEST: Final = 4096
+"""Bytes of a head that is remembered."""
 
 _EXTENSIONS: Final = {"http_version": b"HTTP/1.1"}
 
@@ -46,6 +52,14 @@ def make_transport(upstream: Upstream, *, resolver: Resolver = resolve) -> httpx
         resolver: Who knows the addresses of hosts.
     """
     return Transport(upstream, resolver=resolver)
+
+
+class _Known(NamedTuple):
+    """Where a request goes, and its head as far as it does not depend on the body."""
+
+    url: httpx.URL  # kept, so that its identity stays its own
+    pool: Pool | StandIn
+    head: bytes
 
 
 class Transport(httpx.AsyncBaseTransport):
@@ -82,6 +96,8 @@ class Transport(httpx.AsyncBaseTransport):
             tls=tls or shared_context,
         )
         self._pools: dict[tuple[bytes, bytes, int | None], Pool | StandIn] = {}
+        # By method, identity of the URL (httpx makes text of one to compare it) and headers: one client's are alike.
+        self._known: dict[tuple[str, int, Headers], _Known] = {}
         self._closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -93,12 +109,13 @@ class Transport(httpx.AsyncBaseTransport):
             httpx.TransportError: If there is no answer; see the module.
         """
         pool = self._pool(request.url)
-        until = trio.current_time() + self._upstream.total
         if isinstance(pool, StandIn):
-            return await pool.send(request, until)
+            return await pool.send(request, trio.current_time() + self._upstream.total)
         try:
-            head, body = frame(request)
-            status, headers, stream = await self._send(pool, head, body, until, bodyless=request.method == "HEAD")
+            start, body = frame(request)
+            status, headers, stream = await Exchange(pool, self._upstream).run(
+                start, body, bodyless=request.method == "HEAD"
+            )
         except httpx.TransportError as error:
             error.request = request
             raise
@@ -106,23 +123,24 @@ class Transport(httpx.AsyncBaseTransport):
 
     async def exchange(self, method: str, url: httpx.URL, headers: Headers, body: bytes) -> Arriving:
         """Do the same without httpx's objects; see ``aexl.api.Direct``."""
-        pool = self._pool(url)
-        until = trio.current_time() + self._upstream.total
+        key = method, id(url), tuple(headers)
+        _, pool, head = self._known.get(key) or self._note(key, url)
         if isinstance(pool, StandIn):
-            answer = await pool.send(httpx.Request(method, url, headers=headers, content=body), until)
+            request = httpx.Request(method, url, headers=headers, content=body)
+            answer = await pool.send(request, trio.current_time() + self._upstream.total)
             assert isinstance(answer.stream, httpx.AsyncByteStream), "it was asked for in a loop"
             return Arriving(answer.status_code, answer.headers.raw, answer.stream)
-        head = encode(method, url, headers, len(body))
-        return await self._send(pool, head, Body(body, None, len(body)), until, bodyless=method == "HEAD")
+        start, rest = complete(head, method, body)
+        return await Exchange(pool, self._upstream).run(start, rest, bodyless=method == "HEAD")
 
-    async def _send(self, pool: Pool, head: bytes, body: Body, until: float, *, bodyless: bool) -> Arriving:
-        times = Times(self._upstream.first_byte, self._upstream.idle, until)
-        while True:
-            connection = pool.take() or await pool.acquire(until)
-            try:
-                return await Exchange(pool, connection, times).run(head, body, bodyless=bodyless)
-            except Unsent:
-                continue  # each time with one idle connection less
+    def _note(self, key: tuple[str, int, Headers], url: httpx.URL) -> _Known:
+        method, _, headers = key
+        known = _Known(url, self._pool(url), encode(method, url, headers))
+        if len(known.head) <= LONGEST:
+            if len(self._known) >= HEADS:
+                self._known.clear()
+            self._known[key] = known
+        return known
 
     def _pool(self, url: httpx.URL) -> Pool | StandIn:
         key = (url.raw_scheme, url.raw_host, url.port)
@@ -131,6 +149,7 @@ class Transport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close every connection, also those in use; who waits for one gets an error."""
         self._closed = True
+        self._known.clear()
         for pool in self._pools.values():
             if isinstance(pool, StandIn):
                 await pool.aclose()
@@ -144,6 +163,7 @@ class Transport(httpx.AsyncBaseTransport):
         origin = Origin(scheme.decode(), host.decode(), port or _PORTS.get(scheme, 0))
         check_scheme(origin, private=self._upstream.private)
         if len(self._pools) >= _ORIGINS:
+            self._known.clear()
             self._pools = {
                 key: pool for key, pool in self._pools.items() if isinstance(pool, StandIn) or not pool.is_empty
             }

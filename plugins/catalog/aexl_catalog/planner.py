@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -12,18 +11,19 @@ from aexl.errors import Invalid, Refused
 from aexl_catalog.entries import Entry
 from aexl_catalog.media import BOUNDS, dearest_part, unpriced_tokens
 from aexl_catalog.pricing import FREE
-from aexl_catalog.references import find_references
-from aexl_catalog.tools import server_tools
+from aexl_catalog.references import find_references, spells
+from aexl_catalog.tools import FIELDS, SEARCHING, server_tools
 
 TOOLS_ALLOWANCE: Final = 1024
 """Tokens of the text with which a provider tells a model of its tools; Anthropic documents up to some 700."""
 
 _NONE: Final[frozenset[str]] = frozenset()
 _TEXT: Final = ("input", "output")
-_ESCAPE: Final = re.compile(rb"\\u00[2-7]")
 _ANYTHING: Final = frozenset({"reference", "unknown"})
 _MEDIA: Final = {"image": "image", "file": "image", "audio": "audio", "video": "video"}
 """A file's pages are pictures to a model, as far as they are not text."""
+_SPECIAL: Final = FIELDS | {"modalities", "prediction"}
+"""Fields that change what a call may cost."""
 _ORDINARY: Final = frozenset({b'"default"', b'"standard_only"', b'"standard"'})
 _ANY: Final = frozenset({b"null", b'"auto"'})
 
@@ -56,10 +56,11 @@ def plan_call(call: Call, entries: Sequence[Entry], asked: Entry | None = None) 
                 status=400,
                 param="background",
             )
-        targets = []
-        input_bound = output_bound = fixed = output_price = 0
-        for entry in entries:
-            target, bound, output, base, price = _bound(call, entry, references)
+        special = not _SPECIAL.isdisjoint(call.body)
+        target, input_bound, output_bound, fixed, output_price = _bound(call, entries[0], references, special)
+        targets = [target]
+        for entry in entries[1:]:
+            target, bound, output, base, price = _bound(call, entry, references, special)
             targets.append(target)
             input_bound = max(input_bound, bound)
             output_bound = max(output_bound, output)
@@ -67,11 +68,12 @@ def plan_call(call: Call, entries: Sequence[Entry], asked: Entry | None = None) 
             output_price = max(output_price, price)
     except Invalid as error:
         raise Refused(str(error), code="invalid_body", status=400) from error
+    floor = call.output_floor * call.choices
     return Plan(
         targets=tuple(targets),
         input_bound=input_bound,
         output_bound=output_bound,
-        output_floor=min(max(call.output_floor, 0) * call.choices, output_bound),
+        output_floor=floor if 0 <= floor <= output_bound else min(max(floor, 0), output_bound),
         fixed=fixed,
         output_price=output_price,
         hold=fixed + round_up(output_bound * output_price),
@@ -80,8 +82,12 @@ def plan_call(call: Call, entries: Sequence[Entry], asked: Entry | None = None) 
     )
 
 
-def _bound(call: Call, entry: Entry, references: frozenset[str]) -> tuple[Target, int, int, int, int]:
-    """Return a target with its bounds: input and output tokens, nano-dollars before output, picos per output token."""
+def _bound(call: Call, entry: Entry, references: frozenset[str], special: bool) -> tuple[Target, int, int, int, int]:
+    """Return a target with its bounds: input and output tokens, nano-dollars before output, picos per output token.
+
+    Args:
+        special: The body has a field of ``_SPECIAL``.
+    """
     price = entry.price
     if price is None:
         raise Refused(
@@ -96,20 +102,19 @@ def _bound(call: Call, entry: Entry, references: frozenset[str]) -> tuple[Target
         given, fixed = bound_of(call, entry, price, references)
         return Target(provider=entry.provider, model=entry.provider_model, price=price), given, 0, fixed, 0
     if entry.unpriced:
-        for kind in _TEXT:
-            if kind in entry.unpriced:
-                raise unpriced_tokens(entry, kind)
+        _check_priced(entry, references)
     if entry.capabilities is not None:
         _check_capabilities(call, entry, references)
-    if entry.unpriced and references & entry.unpriced:
-        raise _unpriced(entry, ", ".join(sorted(references & entry.unpriced)))
-    if "modalities" in call.body and b'"audio"' in (call.body.raw("modalities") or b"") and not _speaks(entry, price):
+    if special and b'"audio"' in (call.body.raw("modalities") or b"") and not _speaks(entry, price):
         raise _unpriced(entry, "spoken output")
-    tools = server_tools(call.surface, call.body, entry.provider_model, price.tool_uses)
-    input_bound = _input_bound(call, entry, bool(references) or tools is not None)
+    tools = None
+    if special or call.surface == "responses" or SEARCHING in entry.provider_model:
+        tools = server_tools(call.surface, call.body, entry.provider_model, price.tool_uses)
+    given = len(call.body.data) + (TOOLS_ALLOWANCE if special and "tools" in call.body else 0)
+    input_bound = _input_bound(given, entry, bool(references) or tools is not None)
     limit, sent = _output_limit(call, entry)
     output_bound = limit * call.choices
-    if "prediction" in call.body:
+    if special:
         output_bound += len(call.body.raw("prediction") or b"")  # rejected predictions are billed as output
     dearest_input, dearest_output = entry.dearest_input, entry.dearest_output
     cheaper = call.surface == "messages" and dearest_input > price.rates.input  # if nothing is written to a cache
@@ -124,12 +129,9 @@ def _bound(call: Call, entry: Entry, references: frozenset[str]) -> tuple[Target
     return target, input_bound, output_bound, fixed, dearest_output
 
 
-def _input_bound(call: Call, entry: Entry, unbounded: bool) -> int:
-    bound = len(call.body.data)
-    if "tools" in call.body:
-        bound += TOOLS_ALLOWANCE
+def _input_bound(given: int, entry: Entry, unbounded: bool) -> int:
     if not unbounded:
-        return bound if entry.context is None else min(bound, entry.context)
+        return given if entry.context is None or given < entry.context else entry.context
     if entry.context is None:
         raise Refused(
             f"the call's input cannot be bounded: it has pictures, files, server tools or refers to something "
@@ -181,7 +183,7 @@ def _cache_writes(data: bytes) -> int:
 
     Nothing is unless the body says ``cache_control``, and not for an hour unless it says ``1h``.
     """
-    if b"\\u00" in data and _ESCAPE.search(data) is not None:
+    if spells(data):
         return 2
     if b"cache_control" not in data:
         return 0
@@ -222,6 +224,14 @@ def _services(call: Call, price: Price) -> Sequence[str]:
         status=400,
         param="service_tier",
     )
+
+
+def _check_priced(entry: Entry, references: frozenset[str]) -> None:
+    for kind in _TEXT:
+        if kind in entry.unpriced:
+            raise unpriced_tokens(entry, kind)
+    if references & entry.unpriced:
+        raise _unpriced(entry, ", ".join(sorted(references & entry.unpriced)))
 
 
 def _check_capabilities(call: Call, entry: Entry, references: frozenset[str]) -> None:

@@ -26,7 +26,8 @@ _ESCAPE: Final = re.compile(rb"\\u00[2-7]")
 
 def _suspect(types: str, marks: str) -> re.Pattern[bytes]:
     """Return what finds a type that is not known to hold text, or a key that a part without a type may have."""
-    return re.compile(rf'"(?:(?:{marks})"|type"\s*:\s*"(?!(?:{_TEXT}|{_SCHEMA}{types})"))'.encode())
+    keys = marks.replace("|", '"|')  # one alternation of all, because it is tried at every quote
+    return re.compile(rf'"(?:{keys}"|type"\s*:\s*"(?!(?:{_TEXT}|{_SCHEMA}{types})"))'.encode())
 
 
 _CHAT: Final = _suspect("", "image_url|input_audio|audio|file|video_url")
@@ -110,6 +111,11 @@ def find_references(surface: Surface, body: Body) -> frozenset[str]:
     return _NOTHING
 
 
+def spells(raw: bytes) -> bool:
+    """Say whether a word may stand in JSON as escapes."""
+    return raw.find(b"\\u00") >= 0 and _ESCAPE.search(raw) is not None
+
+
 def _named(body: Body, keys: Sequence[str]) -> frozenset[str]:
     for key in keys:
         if key in body and body.raw(key) not in (b"null", b"[]"):
@@ -119,7 +125,7 @@ def _named(body: Body, keys: Sequence[str]) -> frozenset[str]:
 
 def _scan(body: Body, key: str, suspect: re.Pattern[bytes], walk: Callable[[object], set[str]]) -> frozenset[str]:
     raw = body.raw(key)
-    if raw is None or (suspect.search(raw) is None and (b"\\u00" not in raw or _ESCAPE.search(raw) is None)):
+    if raw is None or (suspect.search(raw) is None and not spells(raw)):
         return _NOTHING
     return frozenset(walk(body.get(key)))
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from aexl.api import Body, Surface
 from aexl.errors import Refused
+from aexl_catalog.references import spells
 
 DEFAULT_USES: Final = 10
 """Uses that are held for where the call names no limit (``max_uses``, ``max_tool_calls``); more are booked as they come."""
@@ -20,7 +21,6 @@ DEFAULT_USES: Final = 10
 _CLIENT: Final = re.compile(
     rb'"type"\s*:\s*"(?!(?:function|custom|array|boolean|integer|null|number|object|string|text|ephemeral)")'
 )
-_ESCAPE: Final = re.compile(rb"\\u00[2-7]")
 _VERSION: Final = re.compile(r"(?:_preview)?(?:_\d{4}_\d{2}_\d{2}|_\d{8})?$")
 _CLIENT_TOOLS: Final = frozenset(
     {
@@ -67,6 +67,11 @@ _OPTION_TOOLS: Final[Mapping[str, str]] = {
     "search_parameters": "live_search",
     "plugins": "plugins",
 }
+FIELDS: Final = frozenset({"tools", *_OPTION_TOOLS})
+"""Fields of which at least one is there where a call has server tools; a response's input may bring them, too."""
+
+SEARCHING: Final = "-search-"
+"""Part of the names of models that search whenever they answer."""
 
 
 def server_tools(surface: Surface, body: Body, model: str, prices: Mapping[str, int]) -> Mapping[str, int] | None:
@@ -87,17 +92,17 @@ def server_tools(surface: Surface, body: Body, model: str, prices: Mapping[str, 
         for key, name in _OPTION_TOOLS.items():
             if key in body and body.raw(key) not in (b"null", b"[]"):
                 _add(uses, name, 1, prices)
-        if "-search-" in model:
+        if SEARCHING in model:
             _add(uses, "web_search", 1, prices)
     if surface == "gemini":
         _add_gemini(uses, body.get("tools"), prices)
         return uses or None
     limit = body.get("max_tool_calls") if surface == "responses" else None
     raw = body.raw("tools")
-    if raw is not None and ((b'"type"' in raw and _CLIENT.search(raw) is not None) or _spells(raw)):
+    if raw is not None and ((b'"type"' in raw and _CLIENT.search(raw) is not None) or spells(raw)):
         _add_tools(uses, body.get("tools"), limit, prices)
     raw = body.raw("input") if surface == "responses" else None
-    if raw is not None and (b'"tools"' in raw or _spells(raw)):
+    if raw is not None and (b'"tools"' in raw or spells(raw)):
         # Items such as `additional_tools` bring tools with them; newer agents offer all of theirs so.
         items = body.get("input")
         for item in items if isinstance(items, list) else ():
@@ -116,11 +121,6 @@ def _add_gemini(uses: dict[str, int], tools: object, prices: Mapping[str, int]) 
                     uses.setdefault(name, 0)
                 else:
                     _add(uses, name, DEFAULT_USES, prices)
-
-
-def _spells(raw: bytes) -> bool:
-    """Say whether a word may stand in JSON as escapes."""
-    return b"\\u00" in raw and _ESCAPE.search(raw) is not None
 
 
 def _add_tools(uses: dict[str, int], tools: object, limit: object, prices: Mapping[str, int]) -> None:

@@ -25,15 +25,19 @@ _USAGE_VALUE: Final = re.compile(rb"\s*:\s*(?:null\b|(\{))")
 
 
 class ChatBody(msgspec.Struct):
-    """An answer, or a chunk of one, as far as it is read."""
+    """An answer, as far as it is read."""
 
     usage: msgspec.Raw = msgspec.Raw()
     service_tier: object = None
+
+
+class _Chunk(ChatBody):
     choices: object = None
     error: object = None
 
 
 CHAT_BODY: Final = msgspec.json.Decoder(ChatBody)
+_CHUNK: Final = msgspec.json.Decoder(_Chunk)
 _USAGE: Final = msgspec.json.Decoder(ChatUsage)
 
 
@@ -83,7 +87,7 @@ class ChatReader(StreamReader):
         raw = frame.raw
         if _USAGE_OBJECT.search(raw) is not None:
             try:
-                chunk = CHAT_BODY.decode(frame.data or b"")
+                chunk = _CHUNK.decode(frame.data or b"")
                 usage = chat_usage(chunk, self._tools)
             except WRONG as error:
                 self.usage = None
@@ -98,6 +102,6 @@ class ChatReader(StreamReader):
 
     def _read_error(self, frame: Frame) -> None:
         try:
-            self.failed = self.failed or CHAT_BODY.decode(frame.data or b"").error is not None
+            self.failed = self.failed or _CHUNK.decode(frame.data or b"").error is not None
         except WRONG:
             return  # it was text, or nonsense that the client will see as well

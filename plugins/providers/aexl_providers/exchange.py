@@ -11,14 +11,10 @@ import trio
 
 from aexl.api import Arriving, Call, Direct, Headers, Target, Usage
 from aexl.errors import Invalid, ProviderFailed
-from aexl_providers.answers import BodyReader, stream_reader
+from aexl_providers.answers import BodyReader, Passing, Reader, stream_reader
 from aexl_providers.failures import provider_failure
 from aexl_providers.media import MEDIA, MediaEvents, MediaReader
-from aexl_providers.requests import Outgoing
-from aexl_providers.streams import StreamReader
-
-MAX_READ: Final = 32 << 20
-"""Bytes of a JSON answer; one that is longer passes, but its usage is not read."""
+from aexl_providers.requests import RequestBuilder
 
 CLOSING_SECONDS: Final = 2.0
 
@@ -42,11 +38,6 @@ _DROPPED: Final = frozenset(
 )
 
 
-def end_to_end(headers: Headers) -> Headers:
-    """Return the headers that are for the caller; names are in lower case."""
-    return [header for header in headers if header[0] not in _DROPPED]
-
-
 class Through:
     """A transport of httpx's kind, such as a stranger's, as a direct one."""
 
@@ -67,45 +58,30 @@ class Exchange:
     """The context that ``Provider.open`` returns.
 
     Args:
-        provider: The provider's name, for messages.
         transport: Where to send.
-        request: What to send, or why that cannot be.
+        builder: Says what to send.
         call: What was asked.
         target: Where it goes.
-        injected: The usage was asked for in the caller's stead.
     """
 
-    __slots__ = ("_call", "_injected", "_provider", "_reply", "_request", "_stream", "_target", "_transport")
+    __slots__ = ("_builder", "_call", "_reply", "_stream", "_target", "_transport")
 
-    def __init__(
-        self,
-        provider: str,
-        transport: Direct,
-        request: Outgoing | ProviderFailed,
-        call: Call,
-        target: Target,
-        injected: bool,
-    ) -> None:
-        self._provider = provider
-        self._target = target
+    def __init__(self, transport: Direct, builder: RequestBuilder, call: Call, target: Target) -> None:
         self._transport = transport
-        self._request = request
+        self._builder = builder
         self._call = call
-        self._injected = injected
+        self._target = target
         self._reply: HttpReply | None = None
 
     async def __aenter__(self) -> HttpReply:
-        request = self._request
-        if isinstance(request, ProviderFailed):
-            raise request
+        builder, call, target = self._builder, self._call, self._target
         try:
-            status, headers, stream = await self._transport.exchange(*request)
+            url, headers, body, injected = builder.build(call, target)
+            status, headers, stream = await self._transport.exchange(call.method, url, headers, body)
         except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise provider_failure(self._provider, error) from error
+            raise provider_failure(builder.name, error) from error
         self._stream = stream
-        self._reply = reply = HttpReply(
-            self._provider, status, headers, stream, self._call, self._target, self._injected
-        )
+        self._reply = reply = HttpReply(builder.name, status, headers, stream, call, target, injected)
         return reply
 
     async def __aexit__(
@@ -138,21 +114,9 @@ class HttpReply:
         injected: bool,
     ) -> None:
         self.status = status
-        self.headers = end_to_end(headers)
-        self._reader: StreamReader | BodyReader
-        media = call.surface in MEDIA
-        if 200 <= self.status < 300 and _is_event_stream(self.headers):
-            reader = (
-                MediaEvents(call, target)
-                if media
-                else stream_reader(call.surface, injected, _implied_tools(call, target))
-            )
-            self._reader = reader
-            self.chunks: Chunks = EventChunks(provider, stream, reader)
-        else:
-            body = MediaReader(call, target) if media else BodyReader(call.surface, _implied_tools(call, target))
-            self._reader = body
-            self.chunks = BodyChunks(provider, stream, body, wanted=200 <= self.status < 300)
+        self.headers: Headers = [header for header in headers if header[0] not in _DROPPED]
+        self._reader = reader = _reader(status, headers, call, target, injected)
+        self.chunks = Chunks(provider, stream, reader)
 
     @property
     def usage(self) -> Usage | None:
@@ -165,6 +129,16 @@ class HttpReply:
     @property
     def finished(self) -> bool:
         return self._reader.finished
+
+
+def _reader(status: int, headers: Headers, call: Call, target: Target, injected: bool) -> Reader:
+    if not 200 <= status < 300:
+        return Passing()
+    streams = _is_event_stream(headers)
+    if call.surface in MEDIA:
+        return MediaEvents(call, target) if streams else MediaReader(call, target)
+    tools = _implied_tools(call, target)
+    return stream_reader(call.surface, injected, tools) if streams else BodyReader(call.surface, tools)
 
 
 def _implied_tools(call: Call, target: Target) -> Mapping[str, int]:
@@ -182,37 +156,52 @@ def _is_event_stream(headers: Headers) -> bool:
 
 
 class Chunks(trio.abc.ReceiveChannel[bytes]):
-    """The pieces of a body, in the order in which they arrive.
+    """What the reader of a body passes on of it, piece by piece as they arrive; of an event stream whole events.
 
     Attributes:
-        ended: Nothing is left to read.
         complete: All of it has been read, to its proper end.
     """
 
-    def __init__(self, provider: str, stream: httpx.AsyncByteStream) -> None:
+    __slots__ = ("_closed", "_ended", "_pieces", "_provider", "_reader", "complete")
+
+    def __init__(self, provider: str, stream: httpx.AsyncByteStream, reader: Reader) -> None:
         self._provider = provider
         self._pieces: AsyncIterator[bytes] = stream.__aiter__()
+        self._reader = reader
         self._closed = False
-        self.ended = False
+        self._ended = False
         self.complete = False
 
-    async def _next(self) -> bytes | None:
-        """Return the next piece that is not empty, or ``None`` at the end."""
+    async def receive(self) -> bytes:
+        """Return the next piece.
+
+        Raises:
+            trio.EndOfChannel: After the last one.
+            ProviderFailed: If the connection was lost, or what came cannot be understood; an event that was cut
+                is not passed on.
+        """
         if self._closed:
             raise trio.ClosedResourceError
-        if self.ended:
-            return None
-        try:
-            while True:
-                piece = await self._pieces.__anext__()
-                if piece:
-                    return piece
-        except StopAsyncIteration:
-            self.ended = self.complete = True
-            return None
-        except httpx.TransportError as error:
-            self.ended = True
-            raise provider_failure(self._provider, error, answered=True) from error
+        while not self._ended:
+            try:
+                piece = self._reader.feed(await self._pieces.__anext__())
+            except StopAsyncIteration:
+                self._ended = self.complete = True
+                piece = self._reader.close()
+            except httpx.TransportError as error:
+                self._ended = True
+                raise provider_failure(self._provider, error, answered=True) from error
+            except Invalid as error:
+                self._ended = True
+                raise ProviderFailed(
+                    f"the provider {self._provider!r}: {error}",
+                    code="upstream_protocol",
+                    status=502,
+                    charged="unknown",
+                ) from error
+            if piece:
+                return piece
+        raise trio.EndOfChannel
 
     async def aclose(self) -> None:
         """Stop reading; what the stream holds is given back by the exchange."""
@@ -220,75 +209,3 @@ class Chunks(trio.abc.ReceiveChannel[bytes]):
         close = getattr(self._pieces, "aclose", None)
         if close is not None:  # a generator, as most of httpx's own streams have
             await close()
-
-
-class BodyChunks(Chunks):
-    """A body that is no stream: every piece passes at once, and all of it is read at the end."""
-
-    def __init__(self, provider: str, stream: httpx.AsyncByteStream, reader: BodyReader, *, wanted: bool) -> None:
-        super().__init__(provider, stream)
-        self._reader = reader
-        self._parts: list[bytes] | None = [] if wanted else None
-        self._size = 0
-
-    async def receive(self) -> bytes:
-        """Return the next piece.
-
-        Raises:
-            trio.EndOfChannel: After the last one.
-            ProviderFailed: If the connection was lost.
-        """
-        piece = await self._next()
-        if piece is None:
-            self._finish()
-            raise trio.EndOfChannel
-        if self._parts is not None:
-            self._size += len(piece)
-            self._parts.append(piece)
-            if self._size > MAX_READ:
-                self._parts = None
-        return piece
-
-    def _finish(self) -> None:
-        if self._parts is not None:
-            self._reader.read(b"".join(self._parts))
-            self._parts = None
-        else:
-            self._reader.finished = True
-
-
-class EventChunks(Chunks):
-    """An event stream: whole events, as many in a piece as arrived together."""
-
-    def __init__(self, provider: str, stream: httpx.AsyncByteStream, reader: StreamReader) -> None:
-        super().__init__(provider, stream)
-        self._reader = reader
-        self._left_over = True
-
-    async def receive(self) -> bytes:
-        """Return the next events.
-
-        Raises:
-            trio.EndOfChannel: After the last one.
-            ProviderFailed: If the connection was lost; an event that was cut is not passed on.
-        """
-        while True:
-            piece = await self._next()
-            if piece is None:
-                rest = self._reader.close() if self._left_over else b""
-                self._left_over = False
-                if rest:
-                    return rest
-                raise trio.EndOfChannel
-            try:
-                events = self._reader.feed(piece)
-            except Invalid as error:
-                self.ended = True
-                raise ProviderFailed(
-                    f"the provider {self._provider!r}: {error}",
-                    code="upstream_protocol",
-                    status=502,
-                    charged="unknown",
-                ) from error
-            if events:
-                return events

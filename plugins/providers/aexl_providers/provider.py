@@ -11,9 +11,9 @@ import httpx
 
 from aexl.api import Call, Direct, Host, Surface, Target, Upstream
 from aexl.api.keys import find_key
-from aexl.errors import ConfigError, Invalid, Problem, ProviderFailed
+from aexl.errors import ConfigError, Invalid, Problem
 from aexl_providers.exchange import Exchange, Through
-from aexl_providers.requests import Outgoing, RequestBuilder
+from aexl_providers.requests import RequestBuilder
 from aexl_providers.table import ProviderTable, read_table
 
 Dialect = Literal["openai", "anthropic", "gemini"]
@@ -69,31 +69,13 @@ class HttpProvider:
         self.surfaces = SURFACES[dialect]
         self._transport = transport if isinstance(transport, Direct) else Through(transport)
         base_url = table.base_url or BASE_URLS[dialect]
-        self._builder = RequestBuilder(name, dialect, base_url, table)
-        self._variable = key_variable(dialect, table)
-        self._key = find_key(self._variable, os.environ, env_file) if self._variable else None
+        variable = key_variable(dialect, table)
+        key = find_key(variable, os.environ, env_file) if variable else None
+        self._builder = RequestBuilder(name, dialect, base_url, table, variable, key)
 
     def open(self, call: Call, target: Target) -> Exchange:
         """Return the context of one call; nothing is sent before it is entered."""
-        injected = False
-        request: Outgoing | ProviderFailed
-        try:
-            request, injected = self._builder.build(call, target, call.provider_key or self._own_key())
-        except ProviderFailed as error:
-            request = error
-        return Exchange(self.name, self._transport, request, call, target, injected)
-
-    def _own_key(self) -> str | None:
-        if self._key is None and self._variable:
-            raise ProviderFailed(
-                f"the provider {self.name!r} has no key: set {self._variable} in the environment of the server "
-                f"or in the .env file of its home, and reload",
-                code="provider_key_missing",
-                status=502,
-                charged="no",
-                lasting=True,
-            )
-        return self._key
+        return Exchange(self._transport, self._builder, call, target)
 
 
 def key_variable(dialect: Dialect, table: ProviderTable) -> str:

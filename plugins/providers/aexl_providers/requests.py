@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import quote
 
 import httpx
@@ -51,15 +51,6 @@ _JSON: Final = (b"content-type", b"application/json")
 _MAX_URLS: Final = 64
 
 
-class Outgoing(NamedTuple):
-    """A request as it is to be sent; ``host`` and what frames the body are the transport's to add."""
-
-    method: str
-    url: httpx.URL
-    headers: Headers
-    body: bytes
-
-
 class RequestBuilder:
     """Builds the requests of one provider; whatever they share is built once.
 
@@ -68,33 +59,45 @@ class RequestBuilder:
         dialect: ``openai``, ``anthropic`` or ``gemini``.
         base_url: Where the API begins.
         table: The provider's checked table.
+        variable: The environment variable that should have the provider's key; empty where none is needed.
+        key: The key.
     """
 
-    def __init__(self, name: str, dialect: str, base_url: str, table: ProviderTable) -> None:
-        self._name = name
+    def __init__(
+        self, name: str, dialect: str, base_url: str, table: ProviderTable, variable: str, key: str | None
+    ) -> None:
+        self.name = name
         self._anthropic = dialect == "anthropic"
         self._gemini = dialect == "gemini"
-        self._key = _KEY_HEADERS[dialect]
+        self._key_header = _KEY_HEADERS[dialect]
+        self._missing = variable if key is None else ""
         self._base = httpx.URL(base_url.rstrip("/"))
         self._prefix = self._base.raw_path.rstrip(b"/")
         self._urls: dict[str, httpx.URL] = {}
         own = [(header.lower().encode(), value.encode()) for header, value in table.headers.items()]
-        self._first: Headers = [(b"accept-encoding", b"identity"), *own]
+        self._keyless: Headers = [(b"accept-encoding", b"identity"), *own]
+        self._keyed = self._keyless if key is None else self._with_key(key)
         self._dropped = _DROPPED | {header for header, _ in own}
         self._stream_usage = table.stream_usage and dialect == "openai"
         self._limit_key = table.output_limit_key
 
-    def build(self, call: Call, target: Target, key: str | None) -> tuple[Outgoing, bool]:
-        """Return the request, and whether it asks for a usage that the caller did not ask for.
+    def build(self, call: Call, target: Target) -> tuple[httpx.URL, Headers, bytes, bool]:
+        """Return where to send a call, with which headers and body, and whether that asks for a usage the caller did not.
+
+        ``host`` and what frames the body are the transport's to add.
 
         Raises:
-            ProviderFailed: If the path or the body cannot be sent.
+            ProviderFailed: If there is no key, or the path or the body cannot be sent.
         """
-        if not call.body.data:
-            return self._request(call, key, b""), False
-        if self._gemini:
-            return self._build_gemini(call, target, key), False
-        changes: dict[str, object] = {"model": target.model} if "model" in call.body or call.model else {}
+        path, data, injected = call.path, b"", False
+        if call.body.data and self._gemini:
+            path, data = self._build_gemini(call, target)
+        elif call.body.data:
+            data, injected = self._build_body(call, target)
+        return self._url(call, path), self._headers(call, data), data, injected
+
+    def _build_body(self, call: Call, target: Target) -> tuple[bytes, bool]:
+        changes: dict[str, object] = {"model": target.model} if call.model or "model" in call.body else {}
         if target.output_limit is not None:
             changes[self._key_of_limit(call)] = target.output_limit
         injected = self._stream_usage and call.stream and call.surface in ("chat", "completions")
@@ -104,13 +107,12 @@ class RequestBuilder:
             if options is not None:
                 changes["stream_options"] = options
         try:
-            data = call.body.encode(changes)
+            return call.body.encode(changes), injected
         except Invalid as error:
             raise self._unsendable(str(error)) from error
-        return self._request(call, key, data), injected
 
-    def _build_gemini(self, call: Call, target: Target, key: str | None) -> Outgoing:
-        """Return a request whose model stands in its path, and perhaps in its body once more."""
+    def _build_gemini(self, call: Call, target: Target) -> tuple[str, bytes]:
+        """Return a path with the model in it, and a body, which perhaps has it once more."""
         name = target.model if target.model.startswith(("models/", "tunedModels/")) else f"models/{target.model}"
         changes: dict[str, object] = {}
         try:
@@ -125,7 +127,7 @@ class RequestBuilder:
         except Invalid as error:
             raise self._unsendable(str(error)) from error
         method = call.path.rpartition(":")[2]
-        return self._request(call, key, data, f"/{quote(name, safe='/:@+,')}:{method}")
+        return f"/{quote(name, safe='/:@+,')}:{method}", data
 
     def _key_of_limit(self, call: Call) -> str:
         if self._limit_key and call.surface == "chat" and call.output_key not in call.body:
@@ -142,21 +144,24 @@ class RequestBuilder:
             return None  # a wrong type is for the provider to refuse
         return {**options, "include_usage": True}
 
-    def _request(self, call: Call, key: str | None, data: bytes, path: str = "") -> Outgoing:
-        headers = list(self._first)
-        if key is not None:
-            name, before = self._key
-            headers.append((name, before + key.encode()))
+    def _headers(self, call: Call, data: bytes) -> Headers:
+        if self._missing and not call.provider_key:
+            raise self._keyless_call()
         dropped = self._dropped
-        headers += [
-            header for header in call.headers if header[0] not in dropped and not header[0].startswith(b"x-aexl-")
+        headers = [
+            *(self._with_key(call.provider_key) if call.provider_key else self._keyed),
+            *[header for header in call.headers if header[0] not in dropped and header[0][:7] != b"x-aexl-"],
         ]
-        names = {name for name, _ in headers}
+        names = dict(headers)
         if data and b"content-type" not in names:
             headers.append(_JSON)
         if self._anthropic and b"anthropic-version" not in names:
             headers.append((b"anthropic-version", _ANTHROPIC_VERSION))
-        return Outgoing(call.method, self._url(call, path or call.path), headers, data)
+        return headers
+
+    def _with_key(self, key: str) -> Headers:
+        name, before = self._key_header
+        return [*self._keyless, (name, before + key.encode())]
 
     def _url(self, call: Call, path: str) -> httpx.URL:
         where = f"{path}?{call.query}" if call.query else path
@@ -174,9 +179,19 @@ class RequestBuilder:
                 self._urls[where] = url
         return url
 
+    def _keyless_call(self) -> ProviderFailed:
+        return ProviderFailed(
+            f"the provider {self.name!r} has no key: set {self._missing} in the environment of the server "
+            f"or in the .env file of its home, and reload",
+            code="provider_key_missing",
+            status=502,
+            charged="no",
+            lasting=True,
+        )
+
     def _unsendable(self, why: str) -> ProviderFailed:
         return ProviderFailed(
-            f"the call cannot be sent to {self._name!r}: {why}",
+            f"the call cannot be sent to {self.name!r}: {why}",
             code="unsendable",
             status=502,
             charged="no",

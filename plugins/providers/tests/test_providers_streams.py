@@ -251,3 +251,15 @@ def test_a_body_with_impossible_usage_is_finished_without_it() -> None:
     reader = BodyReader("chat")
     reader.read(b'{"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":1}}')
     assert (reader.usage, reader.finished) == (None, True)
+
+
+@pytest.mark.parametrize(("more", "usage"), [(0, CHAT_USAGE), (1, None)])
+def test_a_body_is_read_up_to_a_limit_and_passes_beyond(
+    monkeypatch: pytest.MonkeyPatch, more: int, usage: Usage | None
+) -> None:
+    body = b'{"usage":{"prompt_tokens":3,"completion_tokens":4}}'
+    monkeypatch.setattr("aexl_providers.answers.MAX_READ", len(body))
+    reader = BodyReader("chat")
+    pieces = [body[:20], body[20:] + b" " * more]
+    assert [reader.feed(piece) for piece in pieces] == pieces
+    assert (reader.close(), reader.usage, reader.finished) == (b"", usage, True)

@@ -42,7 +42,6 @@ class AnswerReader:
 
     __slots__ = (
         "_bodyless",
-        "_bytes",
         "_feed",
         "_informational",
         "_parser",
@@ -70,7 +69,6 @@ class AnswerReader:
         self._bodyless = bodyless
         self._informational = False
         self._parts: list[bytes] = []
-        self._bytes = 0
         self._silent = 0  # bytes since the last that were of a body
 
     def take(self) -> bytes:
@@ -117,6 +115,10 @@ class AnswerReader:
                 return False
         return True
 
+    def _head_bytes(self) -> int:
+        """Return the bytes of the headers, which are at most one a header more than came: a blank that was left out."""
+        return sum(len(name) + len(value) + 4 for name, value in self.headers)
+
     def on_message_begin(self) -> None:
         if self.complete:
             self.reusable = False
@@ -125,12 +127,14 @@ class AnswerReader:
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.status:
             return  # a trailer
-        self._bytes += len(name) + len(value) + 4
-        self.headers.append((name.lower(), value.rstrip(b" \t")))
-        if self._bytes > HEAD_BYTES or len(self.headers) > HEAD_COUNT:
-            raise BadAnswer(f"its headers are more than {HEAD_COUNT}, or more than {HEAD_BYTES} bytes")
+        headers = self.headers
+        headers.append((name.lower(), value.rstrip(b" \t")))
+        if len(headers) > HEAD_COUNT:
+            raise BadAnswer(f"its headers are more than {HEAD_COUNT}")
 
     def on_headers_complete(self) -> None:
+        if self._silent > HEAD_BYTES - HEAD_COUNT and self._head_bytes() > HEAD_BYTES:
+            raise BadAnswer(f"its headers are more than {HEAD_BYTES} bytes")
         status = self._parser.get_status_code()
         if status == _SWITCHING or status < _CONTINUE:
             raise BadAnswer(f"status {status} answers nothing that was asked")

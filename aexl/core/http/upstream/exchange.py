@@ -2,78 +2,85 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
-from typing import Final, NamedTuple, NoReturn, TypeVar
+from typing import NamedTuple, NoReturn, TypeVar
 
 import httpx
 import trio
 
-from aexl.api import Arriving
+from aexl.api import Arriving, Upstream
 from aexl.core.http.upstream.failures import failure
 from aexl.core.http.upstream.pool import Connection, Pool
 from aexl.core.http.upstream.wire import Broken, Expired
 
-_JOINED: Final = 65536
-"""Up to so many bytes, a body goes out in one write with its head."""
-
 E = TypeVar("E", bound=httpx.TransportError)
 
 
-class Times(NamedTuple):
-    """``first_byte`` and ``idle`` in seconds, as in ``Upstream``; ``until`` on trio's clock, for the whole exchange."""
-
-    first_byte: float
-    idle: float
-    until: float
-
-
 class Body(NamedTuple):
-    """A request's body: bytes, or else pieces; ``length`` is ``None`` where they go out as chunks."""
+    """What does not go out with a request's head: bytes, or else pieces, as chunks where there is no ``length``."""
 
     data: bytes
     pieces: AsyncIterator[bytes] | None
     length: int | None
 
 
-class Unsent(Exception):
+class _Unsent(Exception):
     """A connection that had been idle broke before a byte of the request was written: another one may be tried."""
 
 
 class Exchange(httpx.AsyncByteStream):
-    """Sends a request, reads the answer's head, and is then the stream of its body.
+    """Takes a connection, sends a request, reads the answer's head, and is then the stream of its body.
 
     The connection goes back to the pool with the last byte of the body, or is closed
     at the first failure, cancellation or ``aclose``.
 
+    Args:
+        upstream: How long to wait for what.
+
     Raises, from ``run`` and while it is iterated: ``httpx`` exceptions that have ``sent``.
     """
 
-    __slots__ = ("_connection", "_first", "_pool", "_times", "_unfinished")
+    __slots__ = ("_connection", "_first", "_pool", "_unfinished", "_until", "_upstream")
 
-    def __init__(self, pool: Pool, connection: Connection, times: Times) -> None:
+    def __init__(self, pool: Pool, upstream: Upstream) -> None:
         self._pool = pool
-        self._connection: Connection | None = connection  # until it is given back
-        self._times = times
+        self._connection: Connection | None = None
+        self._upstream = upstream
+        self._until = math.inf  # when all of it must have ended
         self._first = b""  # of the body, what came with the head
         self._unfinished: str | None = None  # why not all of the request could be sent
 
-    async def run(self, head: bytes, body: Body, *, bodyless: bool) -> Arriving:
-        """Send the request and return its answer; ``bodyless`` if the request is a HEAD.
+    async def run(self, start: bytes, body: Body | None, *, bodyless: bool) -> Arriving:
+        """Send the request and return its answer.
 
-        Raises:
-            Unsent: See there.
+        Args:
+            start: The head, with the body where there is no ``body``.
+            bodyless: The request is a HEAD.
         """
-        connection = self._connection
-        assert connection is not None
-        connection.reader.begin(bodyless=bodyless)
-        connection.wire.wrote = False
-        try:
-            await self._send(connection, head, body)
-            await self._read_head(connection)
-        except BaseException:
-            self._close()
-            raise
-        reader = connection.reader
+        now = trio.current_time()
+        self._until = now + self._upstream.total
+        while True:
+            connection = self._pool.take(now)
+            if connection is None:
+                connection = await self._pool.acquire(self._until)
+                now = trio.current_time()
+            self._connection = connection
+            reader = connection.reader
+            reader.begin(bodyless=bodyless)
+            connection.wire.wrote = False
+            try:
+                sent = self._send_now(connection, start)
+                if sent < len(start) or body is not None:
+                    await self._send(connection, start[sent:], body)
+                    now = trio.current_time()
+                await self._read_head(connection, min(now + self._upstream.first_byte, self._until))
+                break
+            except _Unsent:
+                self._close()  # each time with one idle connection less
+            except BaseException:
+                self._close()
+                raise
         arriving = Arriving(reader.status, reader.headers, self)
         self._first = reader.take()
         if reader.complete:
@@ -107,34 +114,40 @@ class Exchange(httpx.AsyncByteStream):
         """Close the connection if there is more of the body than was read. Not a checkpoint."""
         self._close()
 
-    async def _send(self, connection: Connection, head: bytes, body: Body) -> None:
-        wire = connection.wire
-        _, stall, until = self._times
-        data = body.data
+    def _send_now(self, connection: Connection, start: bytes) -> int:
         try:
-            if len(data) <= _JOINED:
-                await wire.send(head + data if data else head, stall, until)
-            else:
-                await wire.send(head, stall, until)
-                await wire.send(data, stall, until)
+            return connection.wire.send_now(start)
+        except Broken as error:
+            self._fail_unsent(connection, error)
+
+    async def _send(self, connection: Connection, rest: bytes, body: Body | None) -> None:
+        wire = connection.wire
+        try:
+            if rest:
+                await wire.send(rest, self._upstream.idle, self._until)
+            if body is None:
+                return
+            if body.data:
+                await wire.send(body.data, self._upstream.idle, self._until)
             if body.pieces is not None:
-                await self._send_pieces(connection, body)
+                await self._send_pieces(connection, body.pieces, body.length)
         except Broken as error:
             if not wire.wrote:
-                if connection.used:
-                    raise Unsent from error
-                self._fail(httpx.WriteError, f"the connection broke before the request was sent: {error}", error)
+                self._fail_unsent(connection, error)
             # It may have answered before it had read everything, and its answer is worth more than our error.
             self._unfinished = str(error)
         except Expired as error:
             self._fail(httpx.WriteTimeout, "the upstream does not take the request", error)
 
-    async def _send_pieces(self, connection: Connection, body: Body) -> None:
+    def _fail_unsent(self, connection: Connection, error: Broken) -> NoReturn:
+        if connection.used:
+            raise _Unsent from error
+        self._fail(httpx.WriteError, f"the connection broke before the request was sent: {error}", error)
+
+    async def _send_pieces(self, connection: Connection, pieces: AsyncIterator[bytes], left: int | None) -> None:
         wire = connection.wire
-        _, stall, until = self._times
-        left = body.length
-        assert body.pieces is not None
-        async for piece in body.pieces:
+        stall, until = self._upstream.idle, self._until
+        async for piece in pieces:
             if left is None:
                 if piece:
                     await wire.send(b"%x\r\n%b\r\n" % (len(piece), piece), stall, until)
@@ -148,9 +161,8 @@ class Exchange(httpx.AsyncByteStream):
         elif left:
             self._fail(httpx.LocalProtocolError, "the request's body is not as long as its content-length says")
 
-    async def _read_head(self, connection: Connection) -> None:
+    async def _read_head(self, connection: Connection, until: float) -> None:
         wire, reader = connection.wire, connection.reader
-        until = min(trio.current_time() + self._times.first_byte, self._times.until)
         try:
             while not reader.status:
                 data = await wire.receive(until)
@@ -165,7 +177,7 @@ class Exchange(httpx.AsyncByteStream):
                 self._refuse(self._unfinished)
             self._fail(httpx.ReadError, f"the connection broke before an answer: {error}", error)
         except Expired as error:
-            self._fail(httpx.ReadTimeout, f"no answer within {self._waited(self._times.first_byte)}", error)
+            self._fail(httpx.ReadTimeout, f"no answer within {self._waited(self._upstream.first_byte)}", error)
 
     async def _read_body(self, connection: Connection) -> bytes:
         wire, reader = connection.wire, connection.reader
@@ -174,13 +186,13 @@ class Exchange(httpx.AsyncByteStream):
                 self._refuse(reader.problem)
             now = trio.current_time()
             try:
-                if now >= self._times.until:
+                if now >= self._until:
                     raise Expired
-                data = await wire.receive(min(now + self._times.idle, self._times.until))
+                data = await wire.receive(min(now + self._upstream.idle, self._until))
             except Broken as error:
                 self._fail(httpx.ReadError, f"the connection broke in the middle of the answer: {error}", error)
             except Expired as error:
-                self._fail(httpx.ReadTimeout, f"nothing more came within {self._waited(self._times.idle)}", error)
+                self._fail(httpx.ReadTimeout, f"nothing more came within {self._waited(self._upstream.idle)}", error)
             if data:
                 reader.feed(data)
             else:
@@ -205,7 +217,7 @@ class Exchange(httpx.AsyncByteStream):
             self._pool.discard(connection)
 
     def _waited(self, seconds: float) -> str:
-        if trio.current_time() >= self._times.until:
+        if trio.current_time() >= self._until:
             return "the time for the whole exchange"
         return f"{seconds:g} seconds"
 

@@ -13,6 +13,9 @@ from aexl.core.http.upstream.failures import failure
 Raw: TypeAlias = list[tuple[bytes, bytes]]
 
 _COLON: Final = b": "
+_JOINED: Final = 65536
+"""Up to so many bytes, a body goes out in one write with its head."""
+
 _ONCE: Final = (b"host", b"content-length", b"transfer-encoding")
 _BODIED: Final = frozenset({"POST", "PUT", "PATCH"})
 """Methods that say the length of their body even if it is empty; RFC 9110, section 8.6."""
@@ -27,8 +30,8 @@ def body_of(request: httpx.Request) -> tuple[bytes, httpx.AsyncByteStream | None
     return b"", stream
 
 
-def frame(request: httpx.Request) -> tuple[bytes, Body]:
-    """Return what goes on the wire.
+def frame(request: httpx.Request) -> tuple[bytes, Body | None]:
+    """Return what goes on the wire: the head, joined with the body where there is nothing else.
 
     Headers go out as the request has them. Where it has none of them, ``host`` and
     what frames the body are added.
@@ -51,28 +54,42 @@ def frame(request: httpx.Request) -> tuple[bytes, Body]:
         raise failure(httpx.LocalProtocolError, message, sent=False, request=request)
     if length is None and stream is None:
         data = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
-    return head, Body(data, None if stream is None else stream.__aiter__(), length)
+    if stream is None:
+        return join(head, data)
+    return head, Body(b"", stream.__aiter__(), length)
 
 
-def encode(method: str, url: httpx.URL, headers: Headers, size: int) -> bytes:
-    """Return the head of a request whose headers neither name the host nor frame the body.
+def join(head: bytes, data: bytes) -> tuple[bytes, Body | None]:
+    """Return a head with its body, and apart from it what is too long for that."""
+    if len(data) <= _JOINED:
+        return head + data, None
+    return head, Body(data, None, len(data))
+
+
+def encode(method: str, url: httpx.URL, headers: Headers) -> bytes:
+    """Return the head of a request up to what frames its body, which its headers neither do nor name the host.
 
     Raises:
         httpx.LocalProtocolError: If one has a line break in it, or does so all the same.
     """
     lines = [b"%b %b HTTP/1.1\r\nhost: %b" % (method.encode("ascii"), url.raw_path, url.netloc)]
     lines += map(_COLON.join, headers)
-    if size or method in _BODIED:
-        lines.append(b"content-length: %d" % size)
-    breaks = len(lines) + 2
-    lines += (b"", b"")
+    breaks = len(lines) + 1
+    lines.append(b"")
     head = b"\r\n".join(lines)
     if head.count(b"\n") != breaks or head.count(b"\r") != breaks or b"\0" in head:
         raise failure(httpx.LocalProtocolError, "a header of the request has a line break in it", sent=False)
     names = head.lower()
-    if names.count(b"\nhost:") != 1 or names.count(b"\ncontent-length:") > 1 or b"\ntransfer-encoding:" in names:
+    if names.count(b"\nhost:") != 1 or b"\ncontent-length:" in names or b"\ntransfer-encoding:" in names:
         raise failure(httpx.LocalProtocolError, "a header of the request frames its body", sent=False)
     return head
+
+
+def complete(head: bytes, method: str, data: bytes) -> tuple[bytes, Body | None]:
+    """Return what goes on the wire: what ``encode`` returned, the length of the body, and the body."""
+    if not data and method not in _BODIED:
+        return head + b"\r\n", None
+    return join(b"%bcontent-length: %d\r\n\r\n" % (head, len(data)), data)
 
 
 def frame_headers(request: httpx.Request, raw: Raw, size: int, streams: bool) -> tuple[Raw, int | None]:

@@ -62,12 +62,16 @@ class Pool:
         """Whether there is no connection, and nobody wants one."""
         return not self._open
 
-    def take(self) -> Connection | None:
-        """Return the warmest idle connection that still is as it was left; the caller's as with ``acquire``."""
+    def take(self, now: float) -> Connection | None:
+        """Return the warmest idle connection that still is as it was left; the caller's as with ``acquire``.
+
+        Args:
+            now: What trio's clock says.
+        """
         idle = self._idle
         while idle:
             connection = idle.pop()
-            if trio.current_time() - connection.idle_since <= KEEP_SECONDS and connection.wire.is_quiet():
+            if now - connection.idle_since <= KEEP_SECONDS and connection.wire.is_quiet():
                 self._busy.add(connection)
                 return connection
             self.discard(connection)
@@ -85,7 +89,7 @@ class Pool:
             httpx.PoolTimeout: If ``until`` came in the queue.
             httpx.ConnectError: If the pool has been closed, or what ``dial`` raises.
         """
-        connection = self.take()
+        connection = self.take(trio.current_time())
         if connection is not None:
             return connection
         if self._closed:

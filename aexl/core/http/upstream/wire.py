@@ -38,6 +38,14 @@ class Wire(Protocol):
 
     wrote: bool
 
+    def send_now(self, data: bytes) -> int:
+        """Send what can be sent without waiting, perhaps nothing; return how many bytes that were.
+
+        Raises:
+            Broken: If the connection is gone.
+        """
+        ...
+
     async def send(self, data: bytes, stall: float, until: float) -> None:
         """Send all of ``data``; no progress for ``stall`` seconds, or ``until``, ends it. Not always a checkpoint.
 
@@ -80,16 +88,20 @@ class PlainWire:
         self._closed = False
         self.wrote = False
 
+    def send_now(self, data: bytes | memoryview) -> int:
+        try:
+            count = self._socket.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise Broken(str(error)) from error
+        self.wrote = self.wrote or count > 0
+        return count
+
     async def send(self, data: bytes, stall: float, until: float) -> None:
         rest = memoryview(data)
         while not self._closed:
-            try:
-                count = self._socket.send(rest)
-            except BlockingIOError:
-                count = 0
-            except OSError as error:
-                raise Broken(str(error)) from error
-            self.wrote = self.wrote or count > 0
+            count = self.send_now(rest)
             if count == len(rest):
                 return
             rest = rest[count:]
@@ -170,6 +182,9 @@ class StreamWire:
         self._closed = False
         self._poll = None if fileno is None else _poll(fileno)
         self.wrote = False
+
+    def send_now(self, data: bytes) -> int:  # noqa: ARG002 - a stream of trio's cannot be tried
+        return 0
 
     async def send(self, data: bytes, stall: float, until: float) -> None:
         rest = memoryview(data)

@@ -7,8 +7,9 @@ import pytest
 import trio
 import trio.testing
 
+from aexl.api import Upstream
 from aexl.core.http.upstream.deadlines import Deadlines
-from aexl.core.http.upstream.exchange import Body, Exchange, Times
+from aexl.core.http.upstream.exchange import Exchange
 from aexl.core.http.upstream.pool import Pool
 from aexl.core.http.upstream.wire import StreamWire
 from aexl.testing.upstream import Action, Pause, ScriptedServer, chunked_response, response
@@ -152,18 +153,19 @@ async def test_the_queue_for_a_connection_ends_in_time(make, post, call, clock, 
     await transport.aclose()
 
 
-def memory_exchange(times):
+def memory_pool():
     ours, theirs = trio.testing.memory_stream_pair()
 
     async def dial(until):
         return StreamWire(ours, lambda: (ours.send_stream.close(), ours.receive_stream.close()))
 
-    return Pool(dial, 1), theirs, times
+    return Pool(dial, 1), theirs
 
 
 @pytest.mark.parametrize(("pause", "in_time"), [(10, True), (10 + 1e-6, False)])
 async def test_streams_without_a_socket_have_the_same_edges(autojump_clock, pause, in_time):
-    pool, theirs, times = memory_exchange(Times(60, 10, math.inf))
+    pool, theirs = memory_pool()
+    upstream = Upstream(first_byte=60, idle=10)
     async with trio.open_nursery() as nursery:
 
         async def answer():
@@ -173,8 +175,7 @@ async def test_streams_without_a_socket_have_the_same_edges(autojump_clock, paus
             await theirs.send_all(END)
 
         nursery.start_soon(answer)
-        exchange = Exchange(pool, await pool.acquire(math.inf), times)
-        reply = await exchange.run(b"POST / HTTP/1.1\r\n\r\n", Body(b"", None, 0), bodyless=False)
+        reply = await Exchange(pool, upstream).run(b"POST / HTTP/1.1\r\n\r\n", None, bodyless=False)
         pieces = aiter(reply.stream)
         assert await anext(pieces) == b"data: 1\n\n"
         with pytest.raises(StopAsyncIteration if in_time else httpx.ReadTimeout):
