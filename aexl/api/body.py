@@ -17,7 +17,7 @@ from aexl.errors import Invalid
 
 _DECODER: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ENCODER: Final = msgspec.json.Encoder()
-_MISSING: Final = object()
+_NESTED: Final = (dict, list)
 
 
 class Body:
@@ -77,12 +77,11 @@ class Body:
         Raises:
             Invalid: If the value cannot be decoded exactly (a number out of range, nesting too deep).
         """
-        value = self._read.get(key, _MISSING)
-        if value is not _MISSING:
-            return value
         raw = self._raw.get(key)
         if raw is None:
             return default
+        if key in self._read:
+            return self._read[key]
         try:
             value = msgspec.json.decode(raw)
         except (msgspec.DecodeError, RecursionError) as error:
@@ -147,7 +146,7 @@ class Body:
             for key, inner in self._inner.items():
                 parts[key] = msgspec.Raw(inner.encode())
         for key, value in self._read.items():
-            if isinstance(value, dict | list):
+            if isinstance(value, _NESTED):
                 parts[key] = value
         for key, value in (changes or {}).items():
             if value is None:

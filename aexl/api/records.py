@@ -95,8 +95,11 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     labels: Mapping[str, str] = {}
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True):
+class Call(msgspec.Struct, frozen=True):
     """One request to a model, as it came in, whoever makes it.
+
+    Build it with keywords; where that counts, as for each request, the first fields go by position, because Python
+    makes a dictionary of more than fifteen keywords.
 
     Attributes:
         id: The execution id: the caller's ``Idempotency-Key``, scoped by agent, or a fresh UUIDv7.

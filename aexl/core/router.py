@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -12,7 +13,10 @@ from aexl.errors import Refused
 
 RANK: Final[dict[str, int]] = {"none": 0, "read": 1, "execute": 2, "admin": 3}
 
-_KEY_HEADERS: Final = frozenset({b"x-api-key", b"x-goog-api-key", b"x-api-token"})
+_TOKEN_HEADERS: Final = frozenset({b"authorization", b"x-api-key", b"x-goog-api-key", b"x-api-token"})
+
+PATHS_KEPT: Final = 256
+"""Paths whose mount is not looked for again."""
 
 ANONYMOUS: Final = Principal(agent="anonymous", token_id="", scope="execute")
 """Who asks where no plugin keeps accounts: calls run and are not governed, ``aexl doctor`` says so."""
@@ -28,11 +32,12 @@ class Router:
     def __init__(self, mounts: Iterable[Mount], accounts: Accounts | None) -> None:
         self._mounts = {mount.path.rstrip("/") or "/": mount for mount in mounts}
         self._accounts = accounts
+        self.find = lru_cache(PATHS_KEPT)(self._find)
+        """Returns the mount with the longest prefix of whole segments, ``None`` where there is none."""
         self.unauthenticated = 0
         """Requests without a valid token: counted, not written to the ledger."""
 
-    def find(self, path: str) -> Mount | None:
-        """Return the mount with the longest prefix of whole segments."""
+    def _find(self, path: str) -> Mount | None:
         while path and path != "/":
             mount = self._mounts.get(path)
             if mount is not None:
@@ -54,23 +59,17 @@ class Router:
         if mount.auth != "none":
             if mount.query_key is not None and scope["query_string"]:
                 move_token(scope, mount.query_key)
+            principal: Principal | None = None
             try:
-                scope.setdefault("state", {})["principal"] = await self._authenticate(scope["headers"], mount.auth)
+                accounts = self._accounts
+                principal = ANONYMOUS if accounts is None else await accounts.authenticate(find_token(scope["headers"]))
+                check_scope(principal, mount.auth)
             except Refused as refused:
+                if principal is None:
+                    self.unauthenticated += 1
                 return await send_refusal(send, refused, mount, path, scope["method"])
+            scope.setdefault("state", {})["principal"] = principal
         return await mount.app(scope, receive, send)
-
-    async def _authenticate(self, headers: Headers, needed: str) -> Principal:
-        if self._accounts is None:
-            principal = ANONYMOUS
-        else:
-            try:
-                principal = await self._accounts.authenticate(find_token(headers))
-            except Refused:
-                self.unauthenticated += 1
-                raise
-        check_scope(principal, needed)
-        return principal
 
 
 def check_scope(principal: Principal, needed: str) -> None:
@@ -93,13 +92,12 @@ def find_token(headers: Headers) -> str:
     """
     found: bytes | None = None
     for name, value in headers:
+        if name not in _TOKEN_HEADERS:
+            continue
+        token = value
         if name == b"authorization":
             kind, _, token = value.partition(b" ")
             token = token.strip() if kind.lower() == b"bearer" else b""
-        elif name in _KEY_HEADERS:
-            token = value
-        else:
-            continue
         if found is not None and token != found:
             raise Refused("two different tokens were sent; send one", code="conflicting_tokens", status=401)
         found = token

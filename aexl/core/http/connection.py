@@ -190,15 +190,14 @@ class Connection:
         return reader.body_ended
 
     def _scope(self, head: Head) -> ASGIScope:
-        path = head.path
         return {
             "type": "http",
             "asgi": _ASGI,
             "http_version": head.version,
             "method": head.method,
             "scheme": "http",
-            "path": unquote(path.decode("ascii")) if b"%" in path else path.decode("ascii"),
-            "raw_path": path,
+            "path": unquote(head.path.decode("ascii")),
+            "raw_path": head.path,
             "query_string": head.query,
             "root_path": "",
             "headers": head.headers,

@@ -56,16 +56,16 @@ class ResponseFraming:
         if length is not None or not more:
             self._left = len(body) if length is None else length
             self._take(body, more)
-            framing = b"content-length: %d\r\n" % (len(body) if length is None else length)
+            framing = b"\r\ncontent-length: %d" % (len(body) if length is None else length)
         elif self._version == "1.1":
             self._mode = _Mode.CHUNKED
-            framing = b"transfer-encoding: chunked\r\n"
+            framing = b"\r\ntransfer-encoding: chunked"
             body = _chunk(body, more)
         else:
             self._mode = _Mode.UNTIL_CLOSE
             framing = b""
             close = True
-        return b"%b%b%b%b\r\n%b" % (self._status_line, fields.lines, framing, self._connection(close), body)
+        return b"%b%b%b%b\r\n\r\n%b" % (self._status_line, fields.lines, framing, self._connection(close), body)
 
     def go_on(self, body: bytes, more: bool) -> bytes:
         """Return a later message's bytes.
@@ -90,13 +90,13 @@ class ResponseFraming:
         if length is None and self._method == "HEAD" and body and not more:
             length = len(body)  # the application answered as it answers GET
         # RFC 9110, 8.6: a 204 must not have one.
-        framing = b"" if length is None or self._status == 204 else b"content-length: %d\r\n" % length
-        return b"%b%b%b%b\r\n" % (self._status_line, self._fields.lines, framing, self._connection(close))
+        framing = b"" if length is None or self._status == 204 else b"\r\ncontent-length: %d" % length
+        return b"%b%b%b%b\r\n\r\n" % (self._status_line, self._fields.lines, framing, self._connection(close))
 
     def _connection(self, close: bool) -> bytes:
         if close:
-            return b"connection: close\r\n"
-        return b"connection: keep-alive\r\n" if self._version == "1.0" else b""
+            return b"\r\nconnection: close"
+        return b"\r\nconnection: keep-alive" if self._version == "1.0" else b""
 
     def _take(self, body: bytes, more: bool) -> None:
         self._left -= len(body)

@@ -62,9 +62,9 @@ class Refusal(AexlError):
         return b"".join(
             (
                 STATUS_LINES[status],
-                b"content-length: %d\r\n" % len(body),
+                b"\r\ncontent-length: %d" % len(body),
                 encode_fields(headers).lines,
-                b"connection: close\r\n\r\n",
+                b"\r\nconnection: close\r\n\r\n",
                 b"" if self.method == "HEAD" else body,
             )
         )

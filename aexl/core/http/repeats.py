@@ -25,13 +25,12 @@ _LENGTH: Final = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ([0-9]{1,18})\r\n")
 class Repeats:
     """Reads the heads of one connection."""
 
-    __slots__ = ("_around", "_digits", "_head", "_limits")
+    __slots__ = ("_digits", "_end", "_head", "_limits", "_start")
 
     def __init__(self, limits: ServerLimits) -> None:
         self._limits = limits
-        self._around: tuple[bytes, bytes] | None = None
-        self._digits = b""
         self._head: Head | None = None
+        self._start = self._digits = self._end = b""
 
     def read(self, data: bytes) -> Head:
         """Return a head that ends with its empty line.
@@ -39,19 +38,19 @@ class Repeats:
         Raises:
             Refusal: See ``parse_head``.
         """
-        found = _LENGTH.search(data)
-        if found is None or len(data) > LONGEST:
-            return parse_head(data, self._limits)
-        start, end = found.span(1)
-        around = data[:start], data[end:]
-        digits = data[start:end]
-        if around == self._around and self._head is not None:
-            if digits != self._digits:
+        if self._head is not None and data.startswith(self._start) and data.endswith(self._end):
+            digits = data[len(self._start) : len(data) - len(self._end)]
+            if digits == self._digits:
+                return self._head
+            if digits.isdigit() and len(digits) <= 18:
                 self._head = _resized(self._head, digits, self._limits)
                 self._digits = digits
-            return self._head
+                return self._head
         head = parse_head(data, self._limits)
-        self._around, self._digits, self._head = around, digits, head
+        found = _LENGTH.search(data)
+        if found is not None and len(data) <= LONGEST:
+            start, end = found.span(1)
+            self._start, self._digits, self._end, self._head = data[:start], data[start:end], data[end:], head
         return head
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable
-from enum import IntEnum
+from enum import Enum, auto
 from http import HTTPStatus
 from typing import Final
 
@@ -13,25 +13,25 @@ import msgspec
 
 
 class _StatusLines(dict[int, bytes]):
-    """Status lines by code; a code without a standard phrase gets an empty one."""
+    """Status lines by code, without the CRLF; a code without a standard phrase gets an empty one."""
 
     def __missing__(self, status: int) -> bytes:
         if not 200 <= status <= 999:
             raise ValueError(f"a response cannot have the status {status!r}")
-        return b"HTTP/1.1 %d \r\n" % status
+        return b"HTTP/1.1 %d " % status
 
 
 STATUS_LINES: Final = _StatusLines(
-    {int(status): f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus if status >= 200}
+    {int(status): f"HTTP/1.1 {status.value} {status.phrase}".encode() for status in HTTPStatus if status >= 200}
 )
 
 
-class _Kind(IntEnum):
-    PLAIN = 0
-    LENGTH = 1
-    CONNECTION = 2
-    DATE = 3
-    DROPPED = 4
+class _Kind(Enum):
+    PLAIN = auto()
+    LENGTH = auto()
+    CONNECTION = auto()
+    DATE = auto()
+    DROPPED = auto()
 
 
 _SPECIAL: Final = {
@@ -45,8 +45,15 @@ _SPECIAL: Final = {
     b"upgrade": _Kind.DROPPED,
 }
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_KINDS_KEPT: Final = 1024  # names seen; an application that invents names must not fill memory
-_kinds: dict[bytes, _Kind] = {}
+_NAMES_KEPT: Final = 1024  # seen; an application that invents names must not fill memory
+_starts: dict[bytes, bytes] = {}
+_special: dict[bytes, _Kind] = {}
+# As numbers: to look for a number in bytes is several times as quick as for bytes.
+_CR, _LF, _NUL = b"\r\n\0"
+
+
+def _start(name: bytes) -> bytes:
+    return b"\r\n%b: " % name
 
 
 def _learn(name: bytes) -> _Kind:
@@ -54,8 +61,11 @@ def _learn(name: bytes) -> _Kind:
     if not isinstance(name, bytes) or _TOKEN.fullmatch(name) is None:  # type: ignore[redundant-expr]  # see above
         raise ValueError(f"{name!r} is not a valid header name")
     kind = _SPECIAL.get(name.lower(), _Kind.PLAIN)
-    if len(_kinds) < _KINDS_KEPT:
-        _kinds[name] = kind
+    if len(_starts) + len(_special) < _NAMES_KEPT:
+        if kind is _Kind.PLAIN:
+            _starts[name] = _start(name)
+        else:
+            _special[name] = kind
     return kind
 
 
@@ -63,7 +73,7 @@ class ResponseFields(msgspec.Struct, frozen=True, gc=False):
     """What an application said in its response start, checked and encoded."""
 
     lines: bytes
-    """The header lines, each with its CRLF, without content-length and connection."""
+    """The header lines, each after a CRLF of its own, without content-length and connection."""
     length: int | None
     """The announced content-length."""
     close: bool
@@ -81,24 +91,27 @@ def encode_fields(headers: Iterable[tuple[bytes, bytes]]) -> ResponseFields:
     length: int | None = None
     close = dated = False
     for name, value in headers:
-        kind = _kinds.get(name)
-        if kind is None:
-            kind = _learn(name)
-        if kind == 0:
-            parts.append(b"%b: %b\r\n" % (name, value))
-        elif kind is _Kind.LENGTH:
-            length = _merge_length(length, value)
-        elif kind is _Kind.DATE:
-            dated = True
-            parts.append(b"%b: %b\r\n" % (name, value))
-        elif kind is _Kind.CONNECTION:
-            close = close or b"close" in value.lower()
-    lines = b"".join(parts)
-    count = len(parts)
-    # One scan of the whole block instead of one for each value: a value with a CR or LF of its own shows in the count.
-    if lines.count(b"\n") != count or lines.count(b"\r") != count or b"\0" in lines:
-        raise ValueError(f"a header value must not hold CR, LF or NUL: {lines!r}")
-    return ResponseFields(lines if dated else lines + date_line(), length, close)
+        start = _starts.get(name)
+        if start is None:
+            kind = _special.get(name) or _learn(name)
+            if kind is _Kind.LENGTH:
+                length = _merge_length(length, value)
+                continue
+            if kind is _Kind.CONNECTION:
+                close = close or b"close" in value.lower()
+                continue
+            if kind is _Kind.DROPPED:
+                continue
+            dated = dated or kind is _Kind.DATE
+            start = _start(name)
+        parts.append(start)
+        parts.append(value)
+    values = b"".join(parts[1::2])
+    if _CR in values or _LF in values or _NUL in values:
+        raise ValueError(f"a header value must not hold CR, LF or NUL: {values!r}")
+    if not dated:
+        parts.append(date_line())
+    return ResponseFields(b"".join(parts), length, close)
 
 
 def _merge_length(length: int | None, value: bytes) -> int:
@@ -116,11 +129,11 @@ _date: tuple[int, bytes] = (0, b"")
 
 
 def date_line() -> bytes:
-    """Return the ``Date`` header line, made once a second."""
+    """Return the ``Date`` header line after its CRLF, made once a second."""
     global _date  # noqa: PLW0603  # one small cache for the process
     now = int(time.time())
     if _date[0] != now:
-        _date = (now, b"date: %b\r\n" % format_date(now).encode())
+        _date = (now, b"\r\ndate: %b" % format_date(now).encode())
     return _date[1]
 
 

@@ -105,16 +105,26 @@ class Turn:
         if self.gone:
             raise ClientGone("the client is gone")
         kind = message["type"]
-        if kind == "http.response.body":
-            await self._send_body(message.get("body", b""), message.get("more_body", False))
-        elif kind == "http.response.start":
-            if self._framing is not None:
-                raise RuntimeError("http.response.start was sent twice")
-            fields = encode_fields(message.get("headers", ()))
-            self._framing = ResponseFraming(self.head.method, self.head.version, message["status"], fields)
-            self.close = self.close or fields.close
-        else:
+        if kind == "http.response.start":
+            self._start(message)
+            return
+        if kind != "http.response.body":
             raise RuntimeError(f"{kind!r} is not a message of an HTTP response")
+        more = message.get("more_body", False)
+        data = self._encode_body(message.get("body", b""), more)
+        if data:
+            try:
+                await self._wire.write(data)
+            except BaseException:  # the client left, or the application was cancelled with a part of it sent
+                self.cut = True
+                self.leave()
+                raise
+            self._sends += 1
+        if not more:
+            self._end()
+        elif self._sends == _SENDS_BETWEEN_YIELDS:
+            self._sends = 0
+            await trio.lowlevel.checkpoint()
 
     async def refuse(self, refusal: Refusal) -> None:
         """Answer in the application's place, or cut the answer that it has begun; nothing follows either."""
@@ -134,40 +144,35 @@ class Turn:
         self.gone = True
         self._wake()
 
-    async def _send_body(self, body: bytes, more: bool) -> None:
+    def _start(self, message: Message) -> None:
+        if self._framing is not None:
+            raise RuntimeError("http.response.start was sent twice")
+        fields = encode_fields(message.get("headers", ()))
+        self._framing = ResponseFraming(self.head.method, self.head.version, message["status"], fields)
+        self.close = self.close or fields.close
+
+    def _encode_body(self, body: bytes, more: bool) -> bytes:
+        """Return what a body message puts on the wire; before the first one stands the head."""
         framing = self._framing
         if framing is None or self.complete:
             raise RuntimeError("http.response.body was sent before the start or after the last one")
         if self.begun:
-            data = framing.go_on(body, more)
-        else:
-            # What is left of a long body would have to be read to keep the connection.
-            self.close = self.close or not self._reader.body_fits(DRAINABLE_BYTES) or self._expects
-            data = framing.begin(body, more, close=self.close)
-            self.close = self.close or framing.until_close
-            self.begun = True
-        if data:
-            await self._write(data)
-        if not more:
-            self.complete = True
-            self._wake()
-            if self._wire.peer_left():
-                # The kernel took the bytes, and nobody will read them: who counts deliveries must hear of it.
-                self.close = True
-                self.leave()
-                raise ClientGone("the client left before the end of its answer")
+            return framing.go_on(body, more)
+        # What is left of a long body would have to be read to keep the connection.
+        self.close = self.close or not self._reader.body_fits(DRAINABLE_BYTES) or self._expects
+        data = framing.begin(body, more, close=self.close)
+        self.close = self.close or framing.until_close
+        self.begun = True
+        return data
 
-    async def _write(self, data: bytes) -> None:
-        try:
-            await self._wire.write(data)
-        except BaseException:  # the client left, or the application was cancelled with a part of it sent
-            self.cut = True
+    def _end(self) -> None:
+        self.complete = True
+        self._wake()
+        if self._wire.peer_left():
+            # The kernel took the bytes, and nobody will read them: who counts deliveries must hear of it.
+            self.close = True
             self.leave()
-            raise
-        self._sends += 1
-        if self._sends == _SENDS_BETWEEN_YIELDS:
-            self._sends = 0
-            await trio.lowlevel.checkpoint()
+            raise ClientGone("the client left before the end of its answer")
 
     async def _wait_for_body(self) -> bytes:
         if self._expects and not self.begun:

@@ -32,6 +32,8 @@ _DROPPED: Final = frozenset(
     }
 )
 _OURS: Final = b"x-aexl-"
+_NAMES_KEPT: Final = 1024  # seen; a provider that invents names must not fill memory
+_passing: set[bytes] = set()
 _BODILESS: Final = frozenset({204, 304})
 
 
@@ -60,24 +62,15 @@ class AnswerSender:
             if answer.stream:
                 await self._deliver_stream(answer)
             else:
-                await self._deliver_whole(answer)
+                body = await _read_whole(answer)
+                head = _whole_head(answer, len(body))
+                self.started = True
+                await self._send({"type": "http.response.start", "status": answer.status, "headers": head})
+                await self._send({"type": "http.response.body", "body": body, "more_body": False})
+                answer.delivered()
         except OSError:
             # ASGI's word for a client that left. The host drains the upstream and books the call.
             logger.debug("the client left execution %s", answer.execution)
-
-    async def _deliver_whole(self, answer: Answer) -> None:
-        pieces = [piece async for piece in answer.chunks]
-        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        headers = _head(answer)
-        if answer.status not in _BODILESS:
-            headers.append((b"content-length", b"%d" % len(body)))
-        booked = answer.booked
-        if booked is not None:
-            headers += cost_headers(booked.amount, booked.remaining)
-        self.started = True
-        await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await self._send({"type": "http.response.body", "body": body, "more_body": False})
-        answer.delivered()
 
     async def _deliver_stream(self, answer: Answer) -> None:
         send, receive = self._send, answer.chunks.receive
@@ -122,9 +115,37 @@ class AnswerSender:
         await self._send({"type": "http.response.body", "body": event, "more_body": False})
 
 
+async def _read_whole(answer: Answer) -> bytes:
+    receive = answer.chunks.receive
+    pieces: list[bytes] = []
+    try:
+        while True:
+            pieces.append(await receive())
+    except trio.EndOfChannel:
+        return b"".join(pieces)
+
+
+def _whole_head(answer: Answer, size: int) -> list[tuple[bytes, bytes]]:
+    headers = _head(answer)
+    if answer.status not in _BODILESS:
+        headers.append((b"content-length", b"%d" % size))
+    booked = answer.booked
+    if booked is not None:
+        headers += cost_headers(booked.amount, booked.remaining)
+    return headers
+
+
+def _passes(name: bytes) -> bool:
+    if name in _DROPPED or name.startswith(_OURS):
+        return False
+    if len(_passing) < _NAMES_KEPT:
+        _passing.add(name)
+    return True
+
+
 def _head(answer: Answer) -> list[tuple[bytes, bytes]]:
     """Return the provider's end-to-end headers and ours."""
-    headers = [pair for pair in answer.headers if pair[0] not in _DROPPED and pair[0][:7] != _OURS]
+    headers = [pair for pair in answer.headers if pair[0] in _passing or _passes(pair[0])]
     headers.append((b"x-aexl-execution-id", answer.execution.encode()))
     receipt = answer.receipt
     if receipt.hash:

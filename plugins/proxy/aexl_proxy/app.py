@@ -51,6 +51,7 @@ class ProxyApp:
         if route is None and _is_gemini(path, scope):
             await self._gemini(scope, receive, send)
             return
+        sender: AnswerSender | None = None
         try:
             if route is not None and scope["method"] == "POST":
                 call = await self._reader.read(route, scope, receive, received)
@@ -61,20 +62,14 @@ class ProxyApp:
             verdict = self._verdicts.recall(call, received)
             if verdict is not None:
                 raise verdict
-        except CallError as error:
-            await send_error(send, error, route.dialect if route is not None else self._dialect(scope), path)
-            return
-        await self._run(call, send, route.dialect if route is not None else "openai")
-
-    async def _run(self, call: Call, send: ASGISend, dialect: Dialect) -> None:
-        sender = AnswerSender(call, send, self._verdicts)
-        try:
+            sender = AnswerSender(call, send, self._verdicts)
             async with self._host.call(call) as answer:
                 await sender.deliver(answer)
         except CallError as error:
-            if sender.started:
+            if sender is not None and sender.started:
                 raise
-            await send_error(send, error, dialect, call.path)
+            guessed = self._dialect(scope) if sender is None else "openai"
+            await send_error(send, error, guessed if route is None else route.dialect, path)
 
     async def _read_other(
         self, path: str, scope: ASGIScope, receive: ASGIReceive, send: ASGISend, received: float

@@ -46,7 +46,7 @@ class CallReader:
         if data is None:
             return None
         body = parse_body(data) if form is None else parse_form(data, form)
-        model, stream, output_limit, output_key, output_floor, choices = route.read(body)
+        wish = route.read(body)
         if route.refers and "previous_response_id" in body:
             await self._check_previous(body, principal)
         if len(data) > _LARGE:
@@ -54,21 +54,21 @@ class CallReader:
         else:
             digest = route.fingerprint(data)
         return Call(
-            id=head.key or uuid7(),
-            keyed=head.key is not None,
-            principal=principal,
-            surface=route.surface,
-            method="POST",
-            path=route.path,
-            query=scope["query_string"].decode("latin-1"),
-            headers=head.headers,
-            body=body,
-            model=model,
-            stream=stream,
-            output_limit=output_limit,
-            output_key=output_key,
-            output_floor=output_floor,
-            choices=choices,
+            head.key or uuid7(),
+            head.key is not None,
+            principal,
+            route.surface,
+            "POST",
+            route.path,
+            scope["query_string"].decode("latin-1"),
+            head.headers,
+            body,
+            wish.model,
+            stream=wish.stream,
+            output_limit=wish.output_limit,
+            output_key=wish.output_key,
+            output_floor=wish.output_floor,
+            choices=wish.choices,
             retry_count=head.retry_count,
             provider_key=head.provider_key,
             received=received,

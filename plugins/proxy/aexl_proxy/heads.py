@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
 
 from aexl.errors import Refused
 from aexl_proxy.fields import refusal
@@ -15,12 +17,13 @@ LONGEST_KEY: Final = 255
 _DROPPED: Final = frozenset({b"authorization", b"x-api-key", b"x-goog-api-key", b"x-api-token", b"cookie"})
 _NOTED: Final = frozenset({b"content-type", b"content-encoding", b"x-stainless-retry-count"})
 _TAKEN: Final = frozenset({b"idempotency-key", b"x-aexl-execution-id", b"x-aexl-provider-key"})
-_KNOWN: Final = _DROPPED | _NOTED | _TAKEN
+_HIDDEN: Final = _DROPPED | _TAKEN
+_KNOWN: Final = _HIDDEN | _NOTED
 
 _MOST_RETRIES: Final = 9999
 
 
-class Head(NamedTuple):
+class Head(msgspec.Struct, frozen=True, gc=False):
     """A request's headers, read.
 
     Attributes:
@@ -36,24 +39,21 @@ class Head(NamedTuple):
     content_encoding: bytes | None
 
 
-def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
+def read_head(headers: Sequence[tuple[bytes, bytes]]) -> Head:
     """Read headers whose names are in lower case.
 
     Raises:
         Refused: If the execution id is not acceptable, or a header that counts comes twice and differs.
     """
-    kept: list[tuple[bytes, bytes]] = []
+    kept = list(headers)
     found: dict[bytes, bytes] = {}
     for pair in headers:
         name, value = pair
         if name not in _KNOWN:
-            kept.append(pair)
             continue
-        if name in _DROPPED:
-            continue
-        if name in _NOTED:
-            kept.append(pair)
-        if found.setdefault(name, value) != value:
+        if name in _HIDDEN:
+            kept.remove(pair)
+        if name not in _DROPPED and found.setdefault(name, value) != value:
             raise refusal(f"the header {name.decode()} came twice with different values", code="invalid_header")
     get = found.get
     provider_key = get(b"x-aexl-provider-key")

@@ -7,7 +7,9 @@ judge, so that parameters nobody has heard of yet pass.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from aexl.api import Body
 from aexl_proxy.fields import (
@@ -27,7 +29,7 @@ MOST_CHOICES: Final = 128
 """The provider's own limit of ``n``."""
 
 
-class Wish(NamedTuple):
+class Wish(msgspec.Struct, frozen=True, gc=False):
     """What a body asks for, in the words of ``aexl.api.Call``."""
 
     model: str

@@ -50,8 +50,10 @@ class Verdicts:
 
     def recall(self, call: Call, now: float) -> Refused | None:
         """Return the verdict on a call that asks again without streaming, if there is one."""
+        if not self._kept:
+            return None
         self._forget(now)
-        if not self._kept or call.stream:
+        if call.stream:
             return None
         key = _content_key(call)
         kept = None if key is None else self._kept.get(key)

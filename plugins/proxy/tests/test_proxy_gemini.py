@@ -15,6 +15,7 @@ from aexl.testing.answers import FakeAnswer
 from aexl.testing.factories import make_principal
 from aexl_proxy.dialects import path_dialect
 from aexl_proxy.gemini import clean_query, find_route, read_generate
+from aexl_proxy.surfaces import Wish
 
 SSE = ((b"content-type", b"text/event-stream"),)
 BODY = {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
@@ -61,7 +62,7 @@ async def test_the_verb_says_what_is_asked(proxy: Any, verb: str, surface: str, 
 )  # fmt: skip
 def test_what_governance_reads(body: dict[str, Any], limit: int | None, key: str, floor: int, choices: int) -> None:
     wish = read_generate("m", Body(msgspec.json.encode(body)), stream=False)
-    assert wish == ("m", False, limit, key, floor, choices)
+    assert wish == Wish("m", False, limit, key, floor, choices)
 
 
 @pytest.mark.parametrize(

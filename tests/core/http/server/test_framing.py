@@ -110,7 +110,7 @@ def test_what_belongs_to_the_connection_is_the_servers() -> None:
     fields = encode_fields(
         [(b"Transfer-Encoding", b"chunked"), (b"Keep-Alive", b"1"), (b"upgrade", b"x"), (b"a", b"b"), (b"Date", b"x")]
     )
-    assert (fields.lines, fields.length, fields.close) == (b"a: b\r\nDate: x\r\n", None, False)
+    assert (fields.lines, fields.length, fields.close) == (b"\r\na: b\r\nDate: x", None, False)
     assert encode_fields([(b"Connection", b"Close")]).close
 
 
@@ -121,10 +121,10 @@ def test_a_date_is_written_as_the_standard_library_writes_it(seconds: int) -> No
 
 def test_a_date_is_added_and_a_server_name_is_not() -> None:
     assert encode_fields([]).lines == date_line()
-    assert date_line().startswith(b"date: ")
-    assert date_line().endswith(b" GMT\r\n")
+    assert date_line().startswith(b"\r\ndate: ")
+    assert date_line().endswith(b" GMT")
 
 
 def test_invented_names_do_not_fill_memory() -> None:
     encode_fields([(b"x-%d" % number, b"") for number in range(3000)])
-    assert len(response._kinds) <= response._KINDS_KEPT
+    assert len(response._starts) <= response._NAMES_KEPT
