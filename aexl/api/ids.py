@@ -14,9 +14,10 @@ def uuid7() -> str:
     Each is greater than the ones this process made before, also where the clock went back.
     """
     global _last  # noqa: PLW0603 - the one clock of this process
-    now = time.time_ns()
-    stamp = (now // 1_000_000) << 12 | now % 1_000_000 * 4096 // 1_000_000
-    _last = stamp = max(stamp, _last + 1)
-    value = (stamp >> 12) << 80 | 0x7 << 76 | (stamp & 0xFFF) << 64 | int.from_bytes(os.urandom(8))
-    digits = f"{value & ~(0x3 << 62) | 0x2 << 62:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    stamp = (time.time_ns() << 12) // 1_000_000
+    if stamp <= _last:
+        stamp = _last + 1
+    _last = stamp
+    head = (stamp >> 12 << 16 | 0x7000 | stamp & 0xFFF).to_bytes(8).hex("-", 2).replace("-", "", 1)
+    tail = (int.from_bytes(os.urandom(8)) >> 2 | 1 << 63).to_bytes(8).hex("-", 6)
+    return f"{head}-{tail}"

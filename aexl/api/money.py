@@ -78,11 +78,15 @@ def parse_price(text: object, what: str = "price") -> int:
 
 
 def format_decimal(value: int, decimals: int, least: int) -> str:
-    """Return ``value`` times ``10**-decimals`` with at least ``least`` decimals and no further trailing zeros."""
+    """Return ``value`` times ``10**-decimals`` with at least ``least`` decimals and no further trailing zeros.
+
+    Args:
+        decimals: Above 0.
+    """
     sign = "-" if value < 0 else ""
-    whole, fraction = divmod(abs(value), 10**decimals)
-    digits = f"{fraction:0{decimals}d}".rstrip("0").ljust(least, "0")
-    return f"{sign}{whole}.{digits}" if digits else f"{sign}{whole}"
+    digits = str(abs(value)).zfill(decimals + 1)
+    fraction = digits[-decimals:].rstrip("0").ljust(least, "0")
+    return f"{sign}{digits[:-decimals]}.{fraction}" if fraction else f"{sign}{digits[:-decimals]}"
 
 
 def format_usd(nanos: int) -> str:

@@ -42,7 +42,7 @@ class Recover(Operation["Booked | BookedBefore"]):
         if before is not None:
             self._remaining = max(0, before)
             data["remaining"] = self._remaining
-        return [*roll(agent, now), Draft("execution.committed", self.execution, data)]
+        return [*roll(agent, now), ("execution.committed", self.execution, data)]
 
     def finish(self, state: State, receipts: Sequence[Receipt], now: int) -> Booked | BookedBefore:
         if self._known:
@@ -72,7 +72,7 @@ class Release(Operation["Receipt | None"]):
         if row is None:
             return ()
         data = {"agent": row.agent, "ending": Ending.UNSENT.value, "estimated": 0, "reason": "unsent"}
-        return (Draft("execution.released", self.execution, data),)
+        return (("execution.released", self.execution, data),)
 
     def finish(self, state: State, receipts: Sequence[Receipt], now: int) -> Receipt | None:
         drop_claims(state, self.execution)
@@ -113,7 +113,7 @@ class Deny(Operation[Receipt]):
             data["param"] = shorten(refused.param)
         if call.principal.labels:
             data["labels"] = dict(call.principal.labels)
-        return (Draft("execution.denied", self.execution, data),)
+        return (("execution.denied", self.execution, data),)
 
     def finish(self, state: State, receipts: Sequence[Receipt], now: int) -> Receipt:
         agent = state.agents.get(self.call.principal.agent)
@@ -148,7 +148,7 @@ class Correct(Operation[Receipt]):
             raise Conflict(f"the execution {self.execution} was denied: it never ran, and cost nothing")
         was = row.corrected if row.corrected is not None else row.cost
         data = {"agent": row.agent, "amount": self.cost, "was": was, "reason": self.reason}
-        return [*roll(state.agents[row.agent], now), Draft("execution.corrected", self.execution, data)]
+        return [*roll(state.agents[row.agent], now), ("execution.corrected", self.execution, data)]
 
     def finish(self, state: State, receipts: Sequence[Receipt], now: int) -> Receipt:
         return receipts[-1]

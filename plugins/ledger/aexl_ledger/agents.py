@@ -117,7 +117,7 @@ class CreateAgent(Operation[Agent]):
             if len(parent.chain) >= DEEPEST:
                 raise Conflict(f"the agent {new.parent} is {DEEPEST} deep already")
             data["parent"] = new.parent
-        return [Draft("agent.created", new.name, data)]
+        return [("agent.created", new.name, data)]
 
     def finish(self, state: State, receipts: Sequence[Receipt], now: int) -> Agent:
         return record(state.agents[self.new.name], now)
@@ -148,7 +148,7 @@ class UpdateAgent(Operation[Agent]):
             zone(change.timezone)
             data["timezone"] = change.timezone
             drafts = self._move_windows(agent, change.timezone, now)
-        return [*drafts, Draft("agent.updated", self.name, data)] if data else []
+        return [*drafts, ("agent.updated", self.name, data)] if data else []
 
     def _move_windows(self, agent: AgentRow, timezone: str, now: int) -> list[Draft]:
         """Windows that run take what was spent in them to the new zone."""
@@ -177,7 +177,7 @@ class TopUp(Operation[Agent]):
         if agent.budget is None:
             raise Conflict(f"the agent {self.name} has no total budget to add to: set one with `aexl agent update`")
         check_amount(agent.budget + amount, "a budget")
-        return [Draft("agent.topped_up", self.name, {"amount": amount})]
+        return [("agent.topped_up", self.name, {"amount": amount})]
 
     def finish(self, state: State, receipts: Sequence[Receipt], now: int) -> Agent:
         return record(state.agents[self.name], now)
@@ -211,7 +211,7 @@ class ChangeState(Operation[Agent]):
             allowed = ", ".join(sorted(ways)) or "none: it is for good"
             raise Conflict(f"the agent {self.name} is {agent.state}; from there the ways are {allowed}")
         data = {"from": agent.state, "to": self.target, "reason": self.reason}
-        return [Draft("agent.state", self.name, data)]
+        return [("agent.state", self.name, data)]
 
     def finish(self, state: State, receipts: Sequence[Receipt], now: int) -> Agent:
         return record(state.agents[self.name], now)
@@ -232,7 +232,7 @@ class DeleteAgent(Operation[None]):
             raise Conflict(f"the agent {self.name} has children, such as {children[0].name}: delete them first")
         if agent.running:
             raise Conflict(f"the agent {self.name} has {agent.running} calls running: pause it and wait for them")
-        return [*revocations(state, self.name), Draft("agent.deleted", self.name, {})]
+        return [*revocations(state, self.name), ("agent.deleted", self.name, {})]
 
     def finish(self, state: State, receipts: Sequence[Receipt], now: int) -> None:
         return None

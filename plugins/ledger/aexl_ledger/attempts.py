@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from aexl.api.records import Replay
+import msgspec
+
+from aexl.api.records import Booked, Replay
 
 MOST_UNDELIVERED: Final = 10_000
 
@@ -24,10 +26,10 @@ class Attempt:
     Attributes:
         alone: No equal call was running when it began.
         left: Its client is known to have gone.
-        answer: What a retry is sent, once there is one; ``size`` is its bytes.
+        answer: What a retry is sent, once there is one; ``size`` is its bytes, ``booked`` what it cost.
     """
 
-    __slots__ = ("alone", "answer", "began", "ended", "execution", "key", "left", "size")
+    __slots__ = ("alone", "answer", "began", "booked", "ended", "execution", "key", "left", "size")
 
     def __init__(self, execution: str, key: AttemptKey, began: float, alone: bool) -> None:
         self.execution = execution
@@ -37,7 +39,14 @@ class Attempt:
         self.left = False
         self.ended = False
         self.answer: Replay | None = None
+        self.booked: Booked | None = None
         self.size = 0
+
+    def replay(self) -> Replay | None:
+        """Return what a retry that has joined is sent."""
+        if self.answer is None:
+            return None
+        return msgspec.structs.replace(self.answer, execution=self.execution, booked=self.booked)
 
 
 class Attempts:

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
-import msgspec
 import trio
 
 from aexl.api.records import Attempt, Booked, Call, Hold, Outcome, Plan, Receipt, Replay
@@ -121,20 +120,23 @@ class Ledger:
         await trio.lowlevel.checkpoint_if_cancelled()
         if call.keyed:
             return await self._reserve_keyed(call, plan)
-        key = (call.principal.agent, call.fingerprint)
         if call.retry_count > 0:
-            attempt = self._attempts.join(key, trio.current_time())
-            if attempt is not None:
-                flight = self._flights.get(attempt.execution)
-                if flight is not None:
-                    await flight.wait(attempt.execution, trio.current_time() + self.options.flight_wait)
-                if attempt.answer is not None:
-                    return attempt.answer
+            answer = await self._join(call)
+            if answer is not None:
+                return answer
         hold = await self._reserve(call, plan)
         assert isinstance(hold, Hold), "only keyed calls have claims"
-        attempt = self._attempts.begin(hold.execution, key, trio.current_time())
-        self._flights[hold.execution].attempt = attempt
         return hold
+
+    async def _join(self, call: Call) -> Replay | None:
+        """Return the answer of the attempt that a retry repeats, if it may join one and that has one."""
+        attempt = self._attempts.join((call.principal.agent, call.fingerprint), trio.current_time())
+        if attempt is None:
+            return None
+        flight = self._flights.get(attempt.execution)
+        if flight is not None:
+            await flight.wait(attempt.execution, trio.current_time() + self.options.flight_wait)
+        return attempt.replay()
 
     async def _reserve_keyed(self, call: Call, plan: Plan) -> Hold | Replay:
         until = trio.current_time() + self.options.flight_wait
@@ -148,33 +150,31 @@ class Ledger:
 
     async def _reserve(self, call: Call, plan: Plan) -> Hold | Replay | InFlight:
         operation = Reserve(call, plan, self._retention)
-        # The driver answers with what is stored where the operation answered ``Stored``.
-        found = cast("Hold | Replay | InFlight", await self._hold(operation))
-        if type(found) is Hold:
-            lasts = min(call.deadline, trio.current_time() + self.options.hold_timeout)
-            key = operation.claim()
-            self._flights[found.execution] = Flight(call.principal.agent, key, lasts + self.options.sweep_slack)
-            try:
-                await trio.lowlevel.checkpoint_if_cancelled()
-            except trio.Cancelled:
-                await self._give_back(found)
-                raise
-        return found
-
-    async def _hold(self, operation: Operation[R]) -> R:
-        """Have money set aside."""
         try:
-            return await self.writer.submit(operation)
-        except DiskFull as error:
-            raise Refused(str(error), code="disk_full", status=503, retry_after=30) from error
-        except StorageFailed as error:
-            raise Refused(str(error), code="ledger_unavailable", status=503, retry_after=5) from error
+            # The driver answers with what is stored where the operation answered ``Stored``.
+            found = cast("Hold | Replay | InFlight", await self.writer.submit(operation))
         except Unavailable as error:
-            raise Refused(str(error), code="ledger_closed", status=503, retry_after=1) from error
+            raise _refusal(error) from error
+        if type(found) is not Hold:
+            return found
+        agent, now = call.principal.agent, trio.current_time()
+        deadline = min(call.deadline, now + self.options.hold_timeout) + self.options.sweep_slack
+        flight = self._flights[found.execution] = Flight(agent, operation.claim(), deadline)
+        try:
+            await trio.lowlevel.checkpoint_if_cancelled()
+        except trio.Cancelled:
+            await self._give_back(found)
+            raise
+        if not call.keyed:
+            flight.attempt = self._attempts.begin(found.execution, (agent, call.fingerprint), now)
+        return found
 
     async def retry(self, hold: Hold, attempt: Attempt) -> Hold:
         await trio.lowlevel.checkpoint_if_cancelled()
-        held = await self._hold(Retry(hold, attempt))
+        try:
+            held = await self.writer.submit(Retry(hold, attempt))
+        except Unavailable as error:
+            raise _refusal(error) from error
         await trio.lowlevel.checkpoint_if_cancelled()
         return held
 
@@ -266,10 +266,9 @@ class Ledger:
         flight = self._flights.pop(execution)
         if flight.attempt is not None:
             size = 0 if answer is None else answers.size(answer)
-            if answer is not None and size <= self.options.answer_bytes:
-                answer = msgspec.structs.replace(answer, execution=execution, booked=booked)
-            else:
+            if size > self.options.answer_bytes:
                 answer = None
+            flight.attempt.booked = booked
             self._attempts.end(flight.attempt, answer, size)
         if flight.ended is not None:
             flight.ended.set()
@@ -294,3 +293,12 @@ class Ledger:
                     logger.warning("booked the hold of %s, which was past its deadline", execution)
                     self.metrics.recovered += 1
                     self._land(execution, None, None)
+
+
+def _refusal(error: Unavailable) -> Refused:
+    """Return what a caller hears whose money could not be set aside."""
+    if isinstance(error, DiskFull):
+        return Refused(str(error), code="disk_full", status=503, retry_after=30)
+    if isinstance(error, StorageFailed):
+        return Refused(str(error), code="ledger_unavailable", status=503, retry_after=5)
+    return Refused(str(error), code="ledger_closed", status=503, retry_after=1)

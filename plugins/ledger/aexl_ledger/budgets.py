@@ -8,7 +8,6 @@ in whichever window is current at any moment, and no old window needs keeping.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from aexl.api.money import MAX_AMOUNT, PICOS, format_usd, round_up
 from aexl.api.records import Plan
@@ -20,35 +19,30 @@ from aexl_ledger.windows import bounds
 _PERIODS = {"day": "daily", "month": "monthly"}
 
 
-class Room(NamedTuple):
-    """What one budget has left; ``left`` may be negative."""
+def tightest(agent: AgentRow, now: int) -> tuple[int, str, str]:
+    """Return what the tightest budget has left, perhaps below 0, whose it is, and which of theirs.
 
-    agent: str
-    which: str
-    left: int
-
-
-def tightest(agent: AgentRow, now: int) -> Room:
-    """Return the budget with the least left; without any, what the largest amount leaves."""
-    tight = Room(agent.name, "", MAX_AMOUNT)
+    Without any budget, what the largest amount leaves.
+    """
+    least, name, which = MAX_AMOUNT, agent.name, ""
     for each in agent.chain:
         reserved = each.reserved
         left = (MAX_AMOUNT if each.budget is None else each.budget) - each.spent - reserved
-        if left < tight.left:
-            tight = Room(each.name, "total", left)
+        if left < least:
+            least, name, which = left, each.name, "total"
         if each.day is not None or each.month is not None:
             for window in each.windows():
-                spent = 0 if now >= window.end else window.spent
-                if window.budget - spent - reserved < tight.left:
-                    tight = Room(each.name, _PERIODS[window.period], window.budget - spent - reserved)
-    return tight
+                left = window.budget - (0 if now >= window.end else window.spent) - reserved
+                if left < least:
+                    least, name, which = left, each.name, _PERIODS[window.period]
+    return least, name, which
 
 
 def left(agent: AgentRow, now: int) -> int | None:
     """Return what the tightest budget has left, perhaps below 0; ``None`` where the chain has no budget."""
     for each in agent.chain:
         if each.budget is not None or each.day is not None or each.month is not None:
-            return tightest(agent, now).left
+            return tightest(agent, now)[0]
     return None
 
 
@@ -61,16 +55,16 @@ def fit(agent: AgentRow, plan: Plan, clamp: bool, now: int) -> tuple[int, int]:
     hold = plan.hold
     if hold == 0:
         return 0, plan.output_bound  # costs nothing, and so needs no budget
-    room = tightest(agent, now)
-    if hold <= room.left:
+    left, name, which = tightest(agent, now)
+    if hold <= left:
         return hold, plan.output_bound
     if clamp and plan.output_price > 0:
-        bound = (room.left - plan.fixed) * PICOS // plan.output_price
+        bound = (left - plan.fixed) * PICOS // plan.output_price
         if bound >= plan.output_floor:
             return plan.fixed + round_up(bound * plan.output_price), bound
     least = f", more than is left even if it is cut to {plan.output_floor} output tokens" if clamp else ""
     raise Refused(
-        f"the {room.which} budget of {room.agent} has {format_usd(max(0, room.left))} USD left, "
+        f"the {which} budget of {name} has {format_usd(max(0, left))} USD left, "
         f"and this call may cost up to {format_usd(hold)} USD{least}: "
         "ask for fewer output tokens, or raise the budget",
         code="insufficient_budget",
@@ -103,4 +97,4 @@ def _roll_windows(agent: AgentRow, now: int) -> Iterator[Draft]:
 def begin_window(agent: AgentRow, window: WindowRow, start: int, end: int, carried: int) -> Draft:
     """Return the event that a window begins with ``carried`` nano-dollars spent."""
     data = {"period": window.period, "start": start, "end": end, "carried": carried}
-    return Draft("agent.window", agent.name, data)
+    return ("agent.window", agent.name, data)

@@ -19,6 +19,8 @@ from aexl.errors import AexlError
 VERSION: Final = 1
 DOMAIN: Final = b"aexl-event-v1\0"
 GENESIS: Final = bytes(32)
+STREAM: Final = 1
+"""The one chain of this file; other hosts' chains get other numbers."""
 
 # Strings, whole numbers, and mappings of the same; msgspec has no recursive type for it.
 Data = Mapping[str, Any]
@@ -49,9 +51,9 @@ _DECODER: Final = msgspec.json.Decoder(Event)
 _sha256 = hashlib.sha256
 
 
-def encode(seq: int, time: int, kind: str, subject: str, data: Data) -> bytes:
+def encode(seq: int, time: int, kind: str, subject: str, data: dict[str, Any]) -> bytes:
     """Return the canonical body of an event."""
-    return _ENCODER.encode({"data": data, "kind": kind, "seq": seq, "subject": subject, "time": time, "v": VERSION})
+    return _ENCODER.encode(Event(data, kind, seq, subject, time, VERSION))
 
 
 def decode(body: bytes) -> Event:

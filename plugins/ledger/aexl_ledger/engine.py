@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aexl.api.records import Receipt
-from aexl_ledger.chain import GENESIS, encode, link
+from aexl_ledger.chain import GENESIS, STREAM, encode, link
 from aexl_ledger.executions import KeptAnswer, Settle
 from aexl_ledger.fold import fold
-from aexl_ledger.operations import Operation
+from aexl_ledger.operations import Draft, Operation
 from aexl_ledger.state import State
 
-EventRow = tuple[int, str, str, bytes, bytes]
-"""Sequence number, kind, subject, body, hash."""
+EventRow = tuple[int, int, str, str, bytes, bytes]
+"""Stream, sequence number, kind, subject, body, hash."""
 
 
 class Torn(Exception):
@@ -72,9 +72,7 @@ class Engine:
                 raise Torn(index, error) from error
         return batch
 
-    def _apply(
-        self, batch: Batch, operation: Operation[Any], drafts: Sequence[tuple[str, str, dict[str, Any]]], now: int
-    ) -> object:
+    def _apply(self, batch: Batch, operation: Operation[Any], drafts: Sequence[Draft], now: int) -> object:
         seq, previous, state = self.seq, self.hash, self.state
         receipts = []
         for kind, subject, data in drafts:
@@ -82,11 +80,11 @@ class Engine:
             body = encode(seq, now, kind, subject, data)
             previous = link(previous, body)
             fold(state, kind, subject, now, seq, data)
-            batch.events.append((seq, kind, subject, body, previous))
+            batch.events.append((STREAM, seq, kind, subject, body, previous))
             receipts.append(Receipt(seq=seq, hash=previous.hex()))
         self.seq, self.hash = seq, previous
         result = operation.finish(state, receipts, now)
-        if isinstance(operation, Settle):
+        if isinstance(operation, Settle) and operation.answer is not None:
             kept = operation.kept(now)
             if kept is not None:
                 batch.answers.append(kept)

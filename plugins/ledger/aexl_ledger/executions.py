@@ -58,7 +58,7 @@ class Reserve(Operation["Hold | InFlight | Stored"]):
         retention: Microseconds that a claim lasts.
     """
 
-    __slots__ = ("_bound", "_found", "_hold", "_key", "call", "execution", "plan", "retention")
+    __slots__ = ("_bound", "_found", "_hold", "_key", "call", "execution", "plan", "quick", "retention")
 
     def __init__(self, call: Call, plan: Plan, retention: int) -> None:
         self.call = call
@@ -66,12 +66,9 @@ class Reserve(Operation["Hold | InFlight | Stored"]):
         self.retention = retention
         self.execution = uuid7()
         self._key = hash_key(call.id) if call.keyed else None
+        self.quick = not call.keyed
         self._found: InFlight | Stored | None = None
         self._hold = self._bound = 0
-
-    @property
-    def quick(self) -> bool:
-        return self._key is None
 
     def claim(self) -> ClaimKey | None:
         return None if self._key is None else ClaimKey(self.call.principal.agent, self._key)
@@ -112,7 +109,7 @@ class Reserve(Operation["Hold | InFlight | Stored"]):
         }
         if principal.labels:
             data["labels"] = dict(principal.labels)
-        draft = Draft("execution.reserved", self.execution, data)
+        draft: Draft = ("execution.reserved", self.execution, data)
         rolled = roll(agent, now)
         return [*rolled, draft] if rolled else (draft,)
 
@@ -149,7 +146,18 @@ class Settle(Operation["Booked | BookedBefore"]):
         retention: Microseconds that claim and answer last from now.
     """
 
-    __slots__ = ("_known", "_place", "_remaining", "answer", "execution", "key", "outcome", "overrun", "retention")
+    __slots__ = (
+        "_known",
+        "_place",
+        "_remaining",
+        "answer",
+        "execution",
+        "key",
+        "outcome",
+        "overrun",
+        "quick",
+        "retention",
+    )
     urgent = True
 
     def __init__(
@@ -160,14 +168,11 @@ class Settle(Operation["Booked | BookedBefore"]):
         self.key = key
         self.answer = answer
         self.retention = retention
+        self.quick = key is None and answer is None
         self.overrun = False
         self._known = False
         self._remaining: int | None = None
         self._place = 0
-
-    @property
-    def quick(self) -> bool:
-        return self.key is None and self.answer is None
 
     def decide(self, state: State, now: int) -> Sequence[Draft]:
         row = state.open.get(self.execution)
@@ -193,16 +198,17 @@ class Settle(Operation["Booked | BookedBefore"]):
             data["remaining"] = self._remaining
         kind = "execution.committed" if committed else "execution.released"
         self._place = len(rolled)
-        drafts = [*rolled, Draft(kind, self.execution, data)]
+        drafts = [*rolled, (kind, self.execution, data)]
         if self.overrun and agent.state not in ("frozen", "decommissioned"):
             why = f"execution {self.execution} cost more than was set aside for it"
-            drafts.append(Draft("agent.state", agent.name, {"from": agent.state, "to": "frozen", "reason": why}))
+            drafts.append(("agent.state", agent.name, {"from": agent.state, "to": "frozen", "reason": why}))
         return drafts
 
     def finish(self, state: State, receipts: Sequence[Receipt], now: int) -> Booked | BookedBefore:
         if self._known:
             return BookedBefore(self.execution)
-        self._keep_claim(state, now)
+        if self.key is not None:
+            self._keep_claim(state, self.key, now)
         charge = self.outcome.charge
         return Booked(
             execution=self.execution,
@@ -213,16 +219,14 @@ class Settle(Operation["Booked | BookedBefore"]):
             overrun=self.overrun,
         )
 
-    def _keep_claim(self, state: State, now: int) -> None:
-        if self.key is None:
-            return
-        claim = state.claims.get(self.key)
+    def _keep_claim(self, state: State, key: ClaimKey, now: int) -> None:
+        claim = state.claims.get(key)
         if claim is None or claim.execution != self.execution:
             return
         claim.done = succeeded(self.outcome)
         claim.dropped = not claim.done
         claim.expires = now + self.retention
-        state.touched_claims[self.key] = claim
+        state.touched_claims[key] = claim
 
     def kept(self, now: int) -> KeptAnswer | None:
         """Return the answer to store with this settlement."""

@@ -40,7 +40,7 @@ class Append(Operation[Receipt]):
             size += len(key) + _size(key, value)
         if size > LARGEST:
             raise Invalid(f"an event may have {LARGEST} bytes of data, not {size}")
-        return (Draft(self.kind, self.subject, dict(self.data)),)
+        return ((self.kind, self.subject, dict(self.data)),)
 
     def finish(self, state: State, receipts: Sequence[Receipt], now: int) -> Receipt:
         return receipts[0]

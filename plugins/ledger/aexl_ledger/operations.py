@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeAlias, TypeVar
 
 from aexl.api.money import MAX_AMOUNT
 from aexl.api.records import Receipt
@@ -22,12 +22,8 @@ from aexl_ledger.state import AgentRow, State
 R_co = TypeVar("R_co", covariant=True)
 
 
-class Draft(NamedTuple):
-    """An event before it has its number: kind, subject, data."""
-
-    kind: str
-    subject: str
-    data: dict[str, Any]
+Draft: TypeAlias = tuple[str, str, dict[str, Any]]
+"""An event before it has its number: kind, subject, data."""
 
 
 class ClaimKey(NamedTuple):
@@ -50,10 +46,7 @@ class Operation(ABC, Generic[R_co]):
     __slots__ = ()
     urgent: ClassVar[bool] = False
     writes: ClassVar[bool] = True
-
-    @property
-    def quick(self) -> bool:
-        return False
+    quick: bool = False
 
     def claim(self) -> ClaimKey | None:
         """Return the claim that ``decide`` will look at."""

@@ -32,7 +32,7 @@ def describe(outcome: Outcome) -> dict[str, Any]:
     """Return what an event says of an outcome, the money excepted."""
     target = outcome.target
     data: dict[str, Any] = {
-        "ending": outcome.ending.value,
+        "ending": str(outcome.ending),
         "reason": outcome.charge.reason,
         "estimated": int(outcome.charge.estimated),
         "provider": target.provider,

@@ -11,9 +11,9 @@ import msgspec
 
 from aexl.api.records import Bill, Booked, Execution, Receipt
 from aexl.errors import NotFound
-from aexl_ledger.chain import Event, decode
+from aexl_ledger.chain import STREAM, Event, decode
 from aexl_ledger.outcomes import read_usage
-from aexl_ledger.tables import STREAM, select, select_one
+from aexl_ledger.tables import select, select_one
 from aexl_ledger.windows import MICROS
 
 MOST: Final = 1000

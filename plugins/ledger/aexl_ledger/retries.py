@@ -20,14 +20,11 @@ class Retry(Operation[Hold]):
     """Record a failed attempt; where it may have been charged, hold as much again for the next."""
 
     __slots__ = ("attempt", "hold")
+    quick = True
 
     def __init__(self, hold: Hold, attempt: Attempt) -> None:
         self.hold = hold
         self.attempt = attempt
-
-    @property
-    def quick(self) -> bool:
-        return True
 
     def decide(self, state: State, now: int) -> Sequence[Draft]:
         execution, attempt = self.hold.execution, self.attempt
@@ -39,11 +36,11 @@ class Retry(Operation[Hold]):
         if refused is not None:
             raise refused
         extra = check_amount(attempt.extra, "what an attempt may have cost")
-        room = tightest(agent, now)
-        if extra > max(0, room.left):
+        left, name, which = tightest(agent, now)
+        if extra > max(0, left):
             raise Refused(
-                f"an attempt of this call may have cost {format_usd(extra)} USD, and the {room.which} budget of "
-                f"{room.agent} has {format_usd(max(0, room.left))} USD left for another: raise the budget",
+                f"an attempt of this call may have cost {format_usd(extra)} USD, and the {which} budget of "
+                f"{name} has {format_usd(max(0, left))} USD left for another: raise the budget",
                 code="insufficient_budget",
                 status=402,
             )
@@ -60,7 +57,7 @@ class Retry(Operation[Hold]):
         }
         if attempt.status is not None:
             data["status"] = attempt.status
-        return (Draft("execution.attempted", execution, data),)
+        return (("execution.attempted", execution, data),)
 
     def finish(self, state: State, receipts: Sequence[Receipt], now: int) -> Hold:  # noqa: ARG002 - as every operation
         hold = self.hold

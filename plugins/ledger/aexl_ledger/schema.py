@@ -102,5 +102,24 @@ V2: Final = """
 CREATE INDEX attempts ON events (subject, seq) WHERE kind = 'execution.attempted';
 """
 
-MIGRATIONS: Final = (V1, V2)
+V3: Final = """
+DROP INDEX one_end;
+CREATE UNIQUE INDEX one_end ON events (subject)
+    WHERE kind = 'execution.committed' OR kind = 'execution.released' OR kind = 'execution.denied';
+PRAGMA writable_schema = ON;
+UPDATE sqlite_schema SET sql = replace(sql,
+    'state IN (''dispatched'', ''committed'', ''released'', ''denied'')',
+    'state = ''dispatched'' OR state = ''committed'' OR state = ''released'' OR state = ''denied'''
+) WHERE name = 'executions';
+UPDATE sqlite_schema SET sql = replace(sql,
+    'state IN (''ready'', ''paused'', ''quarantined'', ''frozen'', ''decommissioned'')',
+    'state = ''ready'' OR state = ''paused'' OR state = ''quarantined'' OR state = ''frozen'' OR state = ''decommissioned'''
+) WHERE name = 'agents';
+PRAGMA writable_schema = RESET;
+"""
+"""The same rules in other words: for each row that it checks against an ``IN`` of more than two values, SQLite makes a
+table of these values, which was a tenth of the work of a batch. It allows to edit a check's text in place
+(https://www.sqlite.org/lang_altertable.html, section 8); the new index tells other connections to read the schema again."""
+
+MIGRATIONS: Final = (V1, V2, V3)
 """The script that leads from each version to the next; the version is ``PRAGMA user_version``."""

@@ -237,6 +237,8 @@ class SqliteDriver:
         while True:
             state = self._engine.state
             for operation in operations:
+                if operation.quick:
+                    continue
                 key = operation.claim()
                 if key is not None and key not in state.claims:
                     claim = tables.find_claim(connection, *key)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from itertools import chain
+from operator import attrgetter
 from typing import Any, Final
 
 import apsw
 import msgspec
 
 from aexl.errors import Unavailable
-from aexl_ledger.chain import GENESIS, link
+from aexl_ledger.chain import GENESIS, STREAM, link
 from aexl_ledger.engine import Batch, Engine
 from aexl_ledger.state import AgentRow, Claim, ExecutionRow, State, TokenRow, WindowRow
 from aexl_ledger.windows import Period
-
-STREAM: Final = 1
-"""The one chain of this file; other hosts' chains get other numbers."""
 
 MOST_ROWS: Final = 48
 """Rows of one INSERT. Statements of each length up to this are prepared once; SQLite's limit is far away."""
@@ -25,6 +22,13 @@ MOST_ROWS: Final = 48
 Row = tuple[Any, ...]
 
 _KEYS: Final = {"events": "", "agents": "name", "tokens": "id", "executions": "id", "claims": "agent, key"}
+_FIXED: Final = {
+    "agents": {"name"},
+    "tokens": {"id"},
+    "executions": {"id", "agent", "began"},
+    "claims": {"agent", "key"},
+}
+"""Columns that never change: SQLite writes an index anew when an update names a column of it."""
 _COLUMNS: Final = {
     "events": "stream seq kind subject body hash",
     "agents": "name parent state reason budget timezone limits created spent reserved last_active deleted "
@@ -33,6 +37,9 @@ _COLUMNS: Final = {
     "executions": "id agent state hold began cost ended corrected upstream_id",
     "claims": "agent key execution fingerprint expires done",
 }
+
+
+_execution: Final[Callable[[ExecutionRow], Row]] = attrgetter(*_COLUMNS["executions"].split())
 
 
 @lru_cache(maxsize=1024)
@@ -44,7 +51,7 @@ def _insert(table: str, rows: int) -> str:
     sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {values}"  # noqa: S608 - names from this module
     if not key:
         return sql
-    changes = ", ".join(f"{column}=excluded.{column}" for column in columns if column not in key.split(", "))
+    changes = ", ".join(f"{column}=excluded.{column}" for column in columns if column not in _FIXED[table])
     return f"{sql} ON CONFLICT ({key}) DO UPDATE SET {changes}"
 
 
@@ -62,13 +69,16 @@ def write_rows(connection: apsw.Connection, table: str, rows: Sequence[Row]) -> 
     """Insert rows, or replace those that have the same key."""
     for first in range(0, len(rows), MOST_ROWS):
         some = rows[first : first + MOST_ROWS]
-        connection.execute(_insert(table, len(some)), tuple(chain.from_iterable(some)))
+        values: list[Any] = []
+        for row in some:
+            values.extend(row)
+        connection.execute(_insert(table, len(some)), values)
 
 
 def write_batch(connection: apsw.Connection, state: State, batch: Batch) -> None:
     """Write what a batch changed; the caller has begun a transaction."""
     if batch.events:
-        write_rows(connection, "events", [(STREAM, *event) for event in batch.events])
+        write_rows(connection, "events", batch.events)
     if state.touched_executions:
         write_rows(connection, "executions", [_execution(row) for row in state.touched_executions.values()])
     if state.touched_agents:
@@ -121,20 +131,6 @@ def _agent(row: AgentRow) -> Row:
 def _token(row: TokenRow) -> Row:
     labels = msgspec.json.encode(row.labels, order="sorted").decode()
     return (row.id, row.agent, row.digest, row.scope, labels, row.created, row.expires, int(row.revoked))
-
-
-def _execution(row: ExecutionRow) -> Row:
-    return (
-        row.id,
-        row.agent,
-        row.state,
-        row.hold,
-        row.began,
-        row.cost,
-        row.ended,
-        row.corrected,
-        row.upstream_id,
-    )
 
 
 def rows_of(state: State) -> dict[str, set[Row]]:

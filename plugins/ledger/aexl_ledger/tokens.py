@@ -84,7 +84,7 @@ class MintToken(Operation[str]):
                 raise Invalid(f"a token's time to live must be above 0 and at most ten years, not {self.ttl!r} seconds")
             data["expires"] = now + round(self.ttl * MICROS)
         revoked = revocations(state, self.agent) if self.revoke_others else []
-        return [*revoked, Draft("token.minted", self._minted.id, data)]
+        return [*revoked, ("token.minted", self._minted.id, data)]
 
     def finish(self, state: State, receipts: Sequence[Receipt], now: int) -> str:
         return self._minted.text
@@ -102,7 +102,7 @@ class RevokeToken(Operation[None]):
         token = state.tokens.get(self.token_id)
         if token is None:
             raise NotFound(f"there is no live token {self.token_id!r}")
-        return [Draft("token.revoked", token.id, {"agent": token.agent})]
+        return [("token.revoked", token.id, {"agent": token.agent})]
 
     def finish(self, state: State, receipts: Sequence[Receipt], now: int) -> None:
         return None
@@ -131,9 +131,7 @@ class ListTokens(Operation[Sequence[Token]]):
 
 def revocations(state: State, agent: str) -> list[Draft]:
     """Return the events that end all tokens of an agent."""
-    return [
-        Draft("token.revoked", token.id, {"agent": agent}) for token in state.tokens.values() if token.agent == agent
-    ]
+    return [("token.revoked", token.id, {"agent": agent}) for token in state.tokens.values() if token.agent == agent]
 
 
 def _check_labels(labels: Mapping[str, str]) -> dict[str, str]:

@@ -12,8 +12,9 @@ loop, so that a test with a seed is the same each time.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
+import outcome
 import trio
 
 from aexl.errors import Refused, Unavailable
@@ -32,15 +33,8 @@ IDLE_PASS: Final = 0.000_02
 """Seconds: a pass that was over sooner found nothing to do."""
 
 
-class _Request:
-    """An operation, and the task that waits for its answer."""
-
-    __slots__ = ("operation", "result", "task")
-
-    def __init__(self, operation: Operation[Any], task: trio.lowlevel.Task) -> None:
-        self.operation = operation
-        self.task = task
-        self.result: object = None
+_Request: TypeAlias = tuple[Operation[Any], trio.lowlevel.Task]
+"""An operation, and the task that waits for its answer."""
 
 
 def _never(_: object) -> trio.lowlevel.Abort:
@@ -124,15 +118,12 @@ class Writer:
                 status=503,
                 retry_after=1,
             )
-        request = _Request(operation, trio.lowlevel.current_task())
         self.waiting += 1
-        self._gathered.append(request)
-        self._wake()
-        await trio.lowlevel.wait_task_rescheduled(_never)
-        result = request.result
-        if isinstance(result, BaseException):
-            raise result
-        return result  # type: ignore[return-value]  # what the operation's ``finish`` returned
+        if not self._gathered:
+            self._wake()
+        self._gathered.append((operation, trio.lowlevel.current_task()))
+        result: R = await trio.lowlevel.wait_task_rescheduled(_never)  # what the operation's ``finish`` returned
+        return result
 
     def chore(self, work: Chore) -> None:
         """Run something of the driver's own between two batches. Must not wait; errors are logged."""
@@ -149,16 +140,17 @@ class Writer:
                 continue
             await self._gather()
             requests, self._gathered = self._gathered[:LARGEST_BATCH], self._gathered[LARGEST_BATCH:]
-            self._answer(requests, await self._store([request.operation for request in requests]))
+            self._answer(requests, await self._store([operation for operation, _ in requests]))
         self._ended.set()
 
     async def _gather(self) -> None:
         """Let the loop go on while it has something to do: a flush costs more than many of its passes."""
-        idle = 0
+        idle, now = 0, trio.current_time()
         for _ in range(MOST_PASSES):
-            gathered, began = len(self._gathered), trio.current_time()
+            gathered, began = len(self._gathered), now
             await trio.lowlevel.cancel_shielded_checkpoint()
-            busy = len(self._gathered) > gathered or trio.current_time() - began > IDLE_PASS
+            now = trio.current_time()
+            busy = len(self._gathered) > gathered or now - began > IDLE_PASS
             idle = 0 if busy else idle + 1
             if idle == 2:  # once is by chance: the loop runs tasks in one order and in the reverse
                 return
@@ -187,9 +179,9 @@ class Writer:
             self._heard(changes)
         self._measured(done.commit_seconds, len(requests))
         self.waiting -= len(requests)
-        for request, result in zip(requests, done.results, strict=True):
-            request.result = result
-            trio.lowlevel.reschedule(request.task)
+        for (_, task), result in zip(requests, done.results, strict=True):
+            answer = outcome.Error(result) if isinstance(result, BaseException) else outcome.Value(result)
+            trio.lowlevel.reschedule(task, answer)
 
     async def _sleep(self) -> None:
         self._task = trio.lowlevel.current_task()

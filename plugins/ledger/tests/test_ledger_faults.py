@@ -228,7 +228,7 @@ def test_a_rule_of_the_tables_that_is_broken_hits_only_its_operation(tmp_path):
         def decide(self, state, now):
             drafts = super().decide(state, now)
             _, subject, data = drafts[-1]
-            return [*drafts, type(drafts[-1])("execution.denied", subject, {**data, "code": "x", "model": "x"})]
+            return [*drafts, ("execution.denied", subject, {**data, "code": "x", "model": "x"})]
 
     driver = SqliteDriver(tmp_path / "ledger.db", OPTIONS)
     driver.open()

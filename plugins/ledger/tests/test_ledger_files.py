@@ -9,8 +9,10 @@ import apsw
 import pytest
 
 from aexl.errors import ConfigError, Unavailable
+from aexl.testing.factories import make_call, make_outcome, make_plan
 from aexl_ledger import files
 from aexl_ledger.agents import CreateAgent, ListAgents, NewAgent
+from aexl_ledger.executions import Reserve, Settle
 from aexl_ledger.files import Ballast, Lock, filesystem
 from aexl_ledger.options import LedgerOptions
 from aexl_ledger.reader import Reader
@@ -76,6 +78,31 @@ def test_a_ledger_of_the_first_version_is_the_same_as_a_new_one_afterwards(tmp_p
     opened(tmp_path / "old.db").close()
     opened(tmp_path / "new.db").close()
     assert schema(tmp_path / "old.db") == schema(tmp_path / "new.db")
+
+
+def test_what_a_ledger_refuses_is_the_same_after_its_rules_were_said_in_other_words(tmp_path):
+    path = tmp_path / "ledger.db"
+    driver = opened(path, migrations=MIGRATIONS[:2])
+    driver.execute([CreateAgent(NewAgent(name="alice", budget=None))])
+    [hold] = driver.execute([Reserve(make_call(), make_plan(), 1)]).results
+    driver.execute([Settle(hold.execution, make_outcome(), None, None, 1)])
+    driver.close()
+    with pytest.raises(Unavailable):
+        opened(path, migrations=(*MIGRATIONS[:2], MIGRATIONS[2] + "SELECT fail;"))
+    assert version(path) == 2, "half a step leaves nothing"
+    opened(path).close()
+
+    connection = apsw.Connection(str(path))
+    for wrong in (
+        "UPDATE executions SET state = 'paused'",
+        "UPDATE agents SET state = 'committed'",
+        "INSERT INTO events SELECT stream, 100, 'execution.released', subject, body, hash FROM events WHERE seq = 3",
+        "INSERT INTO events SELECT stream, 100, 'execution.denied', subject, body, hash FROM events WHERE seq = 3",
+    ):
+        with pytest.raises(apsw.ConstraintError):
+            connection.execute(wrong)
+    assert connection.pragma("integrity_check") == "ok"
+    connection.close()
 
 
 def test_a_migration_that_was_interrupted_goes_on_from_there(path):
