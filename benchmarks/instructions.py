@@ -1,16 +1,17 @@
 """How many instructions a call takes, counted by callgrind (``make bench-instructions``, two minutes, needs valgrind).
 
 Times on a shared machine differ by ten percent from run to run, and by five from process to process with the same
-code. Instructions of the program itself (the system's are not counted) differ by a few hundredths of a percent, whatever
-else the machine does: small steps can be told apart, and a change that makes a call dearer is seen. Threads run one at
-a time there, and waits are short against the work, so that batches are as large as they get.
+code. Instructions of the program itself (the system's are not counted) differ by less than one percent, whatever else the
+machine does: small steps can be told apart, and a change that makes a call dearer is seen. What depends on time
+differs from a real run: everything takes fifty times as long, so that no pass of the loop counts as idle there, and
+a batch of the ledger gathers for as many passes as it may.
 
 The last run, 16 clients, JSON, thousands of instructions a request:
 
     server       instructions  of forwarder
-    forwarder             260          1.00
-    ungoverned            817          3.15
-    governed            1,444          5.56
+    forwarder             251          1.00
+    ungoverned            627          2.50
+    governed            1,148          4.57
 """
 
 from __future__ import annotations
