@@ -102,9 +102,13 @@ def _bound(call: Call, entry: Entry, references: frozenset[str], special: bool) 
         given, fixed = bound_of(call, entry, price, references)
         return Target(provider=entry.provider, model=entry.provider_model, price=price), given, 0, fixed, 0
     if entry.unpriced:
-        _check_priced(entry, references)
+        for kind in _TEXT:
+            if kind in entry.unpriced:
+                raise unpriced_tokens(entry, kind)
     if entry.capabilities is not None:
         _check_capabilities(call, entry, references)
+    if entry.unpriced and references & entry.unpriced:
+        raise _unpriced(entry, ", ".join(sorted(references & entry.unpriced)))
     if special and b'"audio"' in (call.body.raw("modalities") or b"") and not _speaks(entry, price):
         raise _unpriced(entry, "spoken output")
     tools = None
@@ -224,14 +228,6 @@ def _services(call: Call, price: Price) -> Sequence[str]:
         status=400,
         param="service_tier",
     )
-
-
-def _check_priced(entry: Entry, references: frozenset[str]) -> None:
-    for kind in _TEXT:
-        if kind in entry.unpriced:
-            raise unpriced_tokens(entry, kind)
-    if references & entry.unpriced:
-        raise _unpriced(entry, ", ".join(sorted(references & entry.unpriced)))
 
 
 def _check_capabilities(call: Call, entry: Entry, references: frozenset[str]) -> None:

@@ -334,6 +334,14 @@ def test_a_capability_that_the_model_lacks_is_refused(
     plan_call(call, [entry(capabilities=frozenset({missing}))])
 
 
+def test_what_a_model_cannot_do_is_said_before_what_has_no_price() -> None:
+    call = chat({"messages": [{"role": "user", "content": IMAGE}]})
+    lacking = entry(capabilities=frozenset({"tools"}), unpriced=frozenset({"image"}))
+    assert "vision" in refused(call, lacking).reason
+    able = entry(capabilities=frozenset({"vision"}), unpriced=frozenset({"image"}))
+    assert refused(call, able).code == "unpriced_modality"
+
+
 def tools_plan(surface: str, tools: list[Any], entry_: Entry | None = None, **body: Any) -> Any:
     call = make_call({"model": "m", "input": "x", "tools": tools, **body}, surface=surface, output_limit=1)
     return plan_call(call, [entry_ or entry(TIERED)])
